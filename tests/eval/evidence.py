@@ -63,7 +63,7 @@ def score_file(file: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def score(entry: dict[str, Any]) -> list[str]:
-    """What differs; empty if the case is right."""
+    """The differences from the right answer; empty if the case is right."""
     if "texts" in entry:
         return _score_redaction(entry)
     if "levels" in entry:

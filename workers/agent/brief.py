@@ -28,7 +28,7 @@ MIN_BRIEF_CHARS = 2_400
 """Room for a few facts and one trace where the logs are so short that a twentieth of them holds nothing."""
 SHARE_OF_LOGS = 20
 MARKS_CHARS = 500
-"""Of the introduction and the marks around the text of others, which count as part of the brief."""
+"""Size of the introduction and of the marks around the text of others, which count as part of the brief."""
 FACTS_SHARE = 0.6
 """Share of the brief for the facts; the rest is for traces."""
 MIN_FACTS = 4

@@ -10,7 +10,8 @@ from workers.models import LogPattern
 
 MAX_LINE_CHARS = 400  # of one line of a sample; a longer one holds data
 CUT = "…"
-FIRST_LINE_RANK, OTHER_RANK = 50, 100
+FIRST_LINE_RANK = 50  # of the first line of a sample, which often names the request
+OTHER_RANK = 100  # of lines that nothing marks
 
 
 def short_sample(pattern: LogPattern, limit: int) -> str:

@@ -157,7 +157,7 @@ class FlowInput(_Input):
 
 
 class NetworkInput(_Input):
-    """What the network reports about the service."""
+    """The network's report about the service."""
 
     dns: Annotated[list[DnsInput], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
     flows: Annotated[list[FlowInput], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)

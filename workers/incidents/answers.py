@@ -76,7 +76,7 @@ def make_answer(
     survey: Survey, findings: Sequence[Finding], alert: Alert, named: Sequence[Service],
     incidents: Sequence[tuple[str, Incident]],
 ) -> Answer:  # fmt: skip
-    """What the sweep says to the alert. Pure.
+    """The sweep's answer to the alert. Pure.
 
     Args:
         named: the services that the alert names; empty if it names none, or one that does not exist.

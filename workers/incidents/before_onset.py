@@ -46,5 +46,5 @@ def windows_before_onset(incident: Incident, history: History) -> list[Summary]:
 def detect_against(
     service: Service, survey: Survey, before: Sequence[Summary], min_duration_minutes: float
 ) -> list[Finding]:
-    """What the detector finds of the service if the time before the onset is all that it knows."""
+    """The findings of the detector about the service, with the time before the onset as its only history."""
     return detect_service(service, survey, 60 * max(0.0, min_duration_minutes), before)

@@ -37,7 +37,7 @@ MAX_QUIET_MINUTES = 24 * 60.0
 def assess_kind(
     kind: str, trouble: Sequence[Finding], service: Service, survey: Survey, before: Sequence[Summary]
 ) -> Wellness:
-    """What the window says about trouble of this kind; a kind without a measurement of its own counts as well."""
+    """The state of trouble of this kind in the window; a kind without a measurement of its own counts as well."""
     rule = RULES.get(kind)
     return rule(Case(trouble, service, survey, before)) if rule else Wellness.WELL
 

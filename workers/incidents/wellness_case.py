@@ -1,4 +1,4 @@
-"""What the rules of `wellness` compare, and what they answer. Pure."""
+"""The input and the result of the rules in `wellness`. Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ HALVED = 0.5  # of the level of the trouble, or of the time before: what lies be
 
 
 class Wellness(StrEnum):
-    """What a window says about trouble of one kind."""
+    """The state of trouble of one kind in a window."""
 
     WELL = "well"
     UNKNOWN = "unknown"
-    """Nothing was measured that could show it."""
+    """The window holds no measurement that could show it."""
     SICK = "sick"
 
 
 class Case(NamedTuple):
-    """What the rules compare.
+    """The input of a rule.
 
     Attributes:
         trouble: the findings of one kind that the incident is about.

@@ -21,7 +21,7 @@ class LogSource(StrEnum):
 
 
 class SignKind(StrEnum):
-    """What a log record shows about its cause. The comment names the subject of a sign of this kind."""
+    """A kind of statement of a log record about its cause. The comment names the subject of a sign of this kind."""
 
     # Variable or setting, as the service names it; numbers: usual_name 1 if the text does not name it, so that the
     # subject is only the name that its library suggests.
@@ -187,7 +187,7 @@ class Flow(Model):
 
 
 class Network(Model):
-    """What the network of the project reports about one service."""
+    """The network's report about one service of the project."""
 
     dns: tuple[DnsAnswer, ...] = ()
     flows: tuple[Flow, ...] = ()

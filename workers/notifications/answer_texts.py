@@ -57,24 +57,24 @@ def format_answer(answer: Answer) -> str:
 
 
 def _format_check(answer: Answer) -> str:
-    """What the check of the window says."""
+    """The sentence about the check of the window."""
     checked = f"Checked the last {format_minutes(answer.minutes)}"
-    seen = "; ".join(
+    sentences = "; ".join(
         safe_line(finding.named_sentence, MAX_SENTENCE_CHARACTERS) for finding in answer.findings
     )
     reference = f" See {answer.incident_id}." if answer.incident_id else ""
     match answer.kind:
         case AnswerKind.CHRONIC:
-            return f"Known trouble that goes on: {seen}.{reference}"
+            return f"Known trouble that goes on: {sentences}.{reference}"
         case AnswerKind.OPEN_INCIDENT:
             now = (
-                f"this check saw {seen}"
-                if seen
+                f"this check saw {sentences}"
+                if sentences
                 else f"this check saw {_format_traffic(answer) or 'no new finding'}"
             )
             return f"An incident is still open; {now}.{reference}"
         case AnswerKind.SEEN:
-            return f"{checked}. Seen, but below the level of an incident or over already: {seen}."
+            return f"{checked}. Seen, but below the level of an incident or over already: {sentences}."
         case AnswerKind.UNCLEAR:
             rest = f" What could be read: {_format_traffic(answer)}." if answer.requests is not None else ""
             return f"{checked}, but not everything could be read, so this is no all-clear.{rest}"

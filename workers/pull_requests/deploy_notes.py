@@ -22,7 +22,7 @@ REDEPLOY = (
 
 
 def deploy_notes(service: Service | None, files: Sequence[str]) -> list[str]:
-    """What a reviewer should know about the deployment of the merge; empty if nothing speaks against it.
+    """Notes for the reviewer about the deployment of the merge; empty if nothing speaks against it.
 
     Args:
         files: the changed files, relative to the repository.
@@ -80,16 +80,16 @@ def _is_matched(file: str, patterns: Sequence[str]) -> bool:
 def _matches(file: str, pattern: str) -> bool:
     """One pattern of a .gitignore. Without a slash it matches a name at any depth, and a folder matches its files."""
     anchored = "/" in pattern.rstrip("/")
-    wanted = tuple(part for part in pattern.split("/") if part)[:MAX_SEGMENTS]
+    segments = tuple(part for part in pattern.split("/") if part)[:MAX_SEGMENTS]
     path = tuple(file.split("/"))[:MAX_SEGMENTS]
-    return bool(wanted) and _match_segments(path, wanted if anchored else ("**", *wanted))
+    return bool(segments) and _match_segments(path, segments if anchored else ("**", *segments))
 
 
 @lru_cache(maxsize=4096)
-def _match_segments(path: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+def _match_segments(path: tuple[str, ...], segments: tuple[str, ...]) -> bool:
     """Whether the segments of a path match those of a pattern; what remains of the path lies in a matched folder."""
-    if not wanted:
+    if not segments:
         return True
-    if wanted[0] == "**":
-        return _match_segments(path, wanted[1:]) or (bool(path) and _match_segments(path[1:], wanted))
-    return bool(path) and fnmatchcase(path[0], wanted[0]) and _match_segments(path[1:], wanted[1:])
+    if segments[0] == "**":
+        return _match_segments(path, segments[1:]) or (bool(path) and _match_segments(path[1:], segments))
+    return bool(path) and fnmatchcase(path[0], segments[0]) and _match_segments(path[1:], segments[1:])

@@ -197,7 +197,7 @@ def _unknown_section(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[s
 
 
 def _deployment_section(incident: Incident, fix: Fix) -> list[str]:
-    """What may keep Railway from deploying the merge."""
+    """The section about the reasons for which Railway may not deploy the merge."""
     notes = deploy_notes(incident.service, fix.files)
     return ["### Deployment", _points([inline(note) for note in notes])] if notes else []
 

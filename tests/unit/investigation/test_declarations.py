@@ -1,4 +1,4 @@
-"""What a log misses is looked up in the repository: manifests, own files, variables and examples."""
+"""Manifests, own files, variables and examples of the repository complete what a log misses."""
 
 from __future__ import annotations
 

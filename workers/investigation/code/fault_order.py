@@ -68,10 +68,10 @@ def in_order(places: Sequence[Place], layout: Layout) -> list[Place]:
         inner = places[places.index(first) + 1 :]
         first = next((place for place in inner if _is_caller(place, first, layout)), first)
     ordered = places if first is None else [first, *(place for place in places if place != first)]
-    shown: dict[str, Place] = {}
+    by_file: dict[str, Place] = {}
     for place in ordered:
-        shown.setdefault(place.file, place)
-    return [*shown.values(), *(place for place in ordered if shown[place.file] != place)]
+        by_file.setdefault(place.file, place)
+    return [*by_file.values(), *(place for place in ordered if by_file[place.file] != place)]
 
 
 def _is_caller(place: Place, check: Place, layout: Layout) -> bool:

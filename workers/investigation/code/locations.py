@@ -73,13 +73,13 @@ def locations_of(
 
 
 def _by_importance(located: Sequence[GroupPlaces]) -> Iterator[tuple[Place, int, Why]]:
-    shown = [group for group in located if group.places]
-    for rank, group in enumerate(shown):
+    groups = [group for group in located if group.places]
+    for rank, group in enumerate(groups):
         for place in group.places[: 1 if rank else FIRST_PLACES]:
             yield place, group.count, group.why
-    rest = [group.places[1 if rank else FIRST_PLACES :] for rank, group in enumerate(shown)]
+    rest = [group.places[1 if rank else FIRST_PLACES :] for rank, group in enumerate(groups)]
     for row in zip_longest(*rest):
-        for place, group in zip(row, shown, strict=True):
+        for place, group in zip(row, groups, strict=True):
             if place is not None:
                 yield place, group.count, group.why
 

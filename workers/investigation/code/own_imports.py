@@ -155,8 +155,8 @@ class SourceIndex:
                 *(stem + end for end in NODE_ENDS),
                 *(f"{target}/index{end}" for end in NODE_ENDS),
             ]
-            if found := next((name for name in candidates if name in self.files), None):
-                yield found
+            if own_file := next((name for name in candidates if name in self.files), None):
+                yield own_file
                 return
 
     def _go(self, file: str, lines: list[str], names: set[str] | None) -> Iterator[str]:

@@ -186,9 +186,9 @@ def _registrations(
     if not is_sure and not text.startswith("/"):
         return
     for method, handler in handlers:
-        known = method or verb or _verb(call["verb"].lower() if call else "")
+        route_method = method or verb or _verb(call["verb"].lower() if call else "")
         yield Registration(
-            file, number, route, known, handler if is_registered else "", is_sure, is_below=False
+            file, number, route, route_method, handler if is_registered else "", is_sure, is_below=False
         )
 
 

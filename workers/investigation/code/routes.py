@@ -30,7 +30,6 @@ DEFINITION = re.compile(
     r"|override) ){0,5}(?:[\w<>\[\],.?]{1,80} )?(?!if\b|for\b|while\b|switch\b"
     r"|return\b)(\w{1,80})\([^;]{0,300}\{?\s*$"
 )
-ANNOTATION = re.compile(r"^\s*(?:@|#\[|\[|\)|\"|'|\w{1,40}\s?=|//|\*|/\*|#)")
 # Files whose name is their route: Next.js, Nuxt, Remix, SvelteKit, Astro.
 FILE_ROUTES = re.compile(
     r"^(?:.*/)?(?:app|pages|routes|server)/(?P<route>.*?)(?:/?(?:route|index|\+server|\+page(?:\.server)?"

@@ -31,7 +31,7 @@ def quote_of(pattern: LogPattern) -> str:
 
 
 def circumstances(context: DiagnosisContext) -> Circumstances:
-    """What every summary states beside the cause: since when, and what hides it."""
+    """The onset and the gaps that every summary states beside the cause."""
     chronic = any(finding.chronic for finding in context.alerting)
     dropped = [
         sign.numbers.get("lines", 1.0)

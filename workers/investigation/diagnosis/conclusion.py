@@ -64,7 +64,7 @@ class Texts(NamedTuple):
 
 
 class Circumstances(NamedTuple):
-    """What every summary states about the incident beside its cause."""
+    """The statements of every summary beside the cause."""
 
     since: datetime | None = None
     """The onset; None if it is unknown or older than the history."""

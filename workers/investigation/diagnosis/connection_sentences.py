@@ -16,21 +16,21 @@ def _sibling_down(conclusion: Conclusion) -> Texts:
         f"Bring {sibling} back first: read its logs in Railway and restart or redeploy it. {service} needs no change",
         (
             f"check whether {sibling} runs, and since when (in Railway: {sibling}, Deployments)",
-            f"check whether {sibling} listens on{_port(conclusion)} :: of the private network",
+            f"check whether {sibling} listens on {_listen_address(conclusion)}, which the private network needs",
             f"check whether the variable of {service} that names {sibling} is right",
         ),
     )
 
 
-def _port(conclusion: Conclusion) -> str:
+def _listen_address(conclusion: Conclusion) -> str:
     port = conclusion.numbers.get("port")
-    return f" port {port:.0f} and" if port else ""
+    return f"port {port:.0f} of all addresses (::)" if port else "all addresses (::)"
 
 
 def _sibling_recovered(conclusion: Conclusion) -> Texts:
     service, sibling = conclusion.service, conclusion.subject
     return Texts(
-        f"{service} failed while {sibling} of the same project did not answer; both are well again: "
+        f"{service} failed while {sibling} of the same project did not answer. Both are healthy again: "
         f"{quote_text(conclusion)}",
         f"Nothing for now. Read in the logs of {sibling} why it stopped, and let {service} retry a lost connection",
         (
@@ -43,7 +43,7 @@ def _sibling_recovered(conclusion: Conclusion) -> Texts:
 def _sibling_unknown(conclusion: Conclusion) -> Texts:
     service, sibling = conclusion.service, conclusion.subject
     similar = next(iter(conclusion.names), "")
-    right = f"{similar}" if similar else "the service that it means"
+    right = similar or "the service that it means"
     hint = f". Its project has a service {similar}" if similar else ""
     return Texts(
         f"{service} fails because there is no service {sibling} in its private network: {quote_text(conclusion)}{hint}",
@@ -69,10 +69,10 @@ def _sibling_not_named(conclusion: Conclusion) -> Texts:
         else "a service that it calls"
     )
     return Texts(
-        f"{service} fails because {target} does not answer; the logs do not tell which one it is: "
+        f"{service} fails because {target} does not answer, and the logs do not name it: "
         f"{quote_text(conclusion)}",
-        f"Find the service that {service} calls with this error by its port and its variables, and restart it if it "
-        "does not run",
+        f"Find the service by the port in the error and by the variables of {service}, and restart it if it does not "
+        "run",
         (
             "check which of the project's databases and services are down or were redeployed at the onset",
             f"compare the address and port in the error with the variables of {service}",
@@ -83,8 +83,8 @@ def _sibling_not_named(conclusion: Conclusion) -> Texts:
 def _address_stale(conclusion: Conclusion) -> Texts:
     service, sibling = conclusion.service, conclusion.subject
     return Texts(
-        f"{service} cannot reach {sibling} although {sibling} runs: {service} caches the address that {sibling} had "
-        f"before its last deployment: {quote_text(conclusion)}",
+        f"{service} cannot reach {sibling} although {sibling} runs, because {service} caches the address that "
+        f"{sibling} had before its last deployment: {quote_text(conclusion)}",
         f"Restart {service} (in Railway: {service}, Deployments, Restart)",
         (
             f"check whether {sibling} was deployed or restarted shortly before the onset",
@@ -104,7 +104,7 @@ def _started_before(conclusion: Conclusion) -> Texts:
         (
             f"check whether {sibling} was deployed at the same time",
             "check whether the start command migrates the database before the network is ready",
-            f"check that {sibling} listens on{_port(conclusion)} :: of the private network",
+            f"check that {sibling} listens on {_listen_address(conclusion)}, which the private network needs",
         ),
     )
 
@@ -128,8 +128,8 @@ def _private_network(conclusion: Conclusion) -> Texts:
 def _outbound_network(conclusion: Conclusion) -> Texts:
     hosts = (conclusion.subject, *conclusion.names)
     return Texts(
-        f"{conclusion.service} reaches none of {join_names(hosts, 4)}: its way out of Railway fails, not each of these "
-        f"hosts: {quote_text(conclusion)}",
+        f"{conclusion.service} reaches none of {join_names(hosts, 4)}, so its outbound network fails, and not "
+        f"the hosts: {quote_text(conclusion)}",
         f"Wait for Railway, and look at its status page. If the trouble lasts, redeploy {conclusion.service}",
         ("follow Railway's status page", "check whether other services reach the same hosts"),
     )
@@ -162,7 +162,7 @@ TOO_MANY_REQUESTS = 429
 def _failure(conclusion: Conclusion) -> str:
     status = conclusion.numbers.get("status")
     if status == TOO_MANY_REQUESTS:
-        return "refuses its requests as too many (429)"
+        return "rejects its requests because there are too many (429)"
     if status:
         return f"answers with {status:.0f}"
     if conclusion.numbers.get("untrusted"):
@@ -188,9 +188,9 @@ def _host_unknown(conclusion: Conclusion) -> Texts:
 def _not_named(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
-        f"{service} fails because a call of it gets no answer; the logs do not tell which one: "
+        f"{service} fails because one of its calls gets no answer, and the logs do not name the host: "
         f"{quote_text(conclusion)}",
-        f"Log the address with this error of {service}, and check the services and hosts that it calls",
+        f"Check the services and hosts that {service} calls, and let {service} log the address with this error",
         (
             "check which of the project's services are down or slow since the onset",
             "check the status pages of the outside hosts that the failing code calls",

@@ -76,7 +76,9 @@ def _first_failure(context: DiagnosisContext) -> tuple[LogPattern | None, CodeLo
     logs = (context.evidence.build_patterns, context.evidence.patterns)
     for patterns in logs:
         for pattern in sorted(patterns, key=lambda pattern: pattern.first):
-            place = next((found for name in pattern.locations if (found := context.location_at(name))), None)
+            place = next(
+                (location for name in pattern.locations if (location := context.location_at(name))), None
+            )
             if place is not None and pattern.level in ("error", "warning"):
                 return pattern, place
     for patterns in logs:

@@ -1,4 +1,4 @@
-"""Who a failed call was made to: a service of the same project, an outside host, or nobody that is named. Pure."""
+"""Finds the peer of a failed call: a service of the same project, an outside host, or none that is named. Pure."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ ADDRESS_WORDS = ("URL", "URI", "HOST", "DSN", "ADDR", "SERVER", "ENDPOINT", "BRO
 """Parts of the names of variables that hold an address."""
 LEAST_WORD_CHARS = 3  # shorter parts of a name, such as `pg`, stand in too many others
 SIMILARITY = 0.7  # of two names from which one is proposed as the other's correction; difflib's ratio
+PRIVATE_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+"""RFC 1918, 6598, 3927, 4193 and 4291. Python also calls documentation ranges private; they stand for outside hosts."""
 DENIED = "NXDOMAIN"
 ANSWERED = "NOERROR"
 
@@ -42,7 +55,7 @@ def is_private_address(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_private and not address.is_loopback and not address.is_unspecified
+    return any(address in network for network in PRIVATE_NETWORKS if network.version == address.version)
 
 
 def is_sibling(context: DiagnosisContext, subject: str) -> bool:
@@ -178,14 +191,3 @@ def dropping_flows(context: DiagnosisContext) -> tuple[Flow, ...]:
         for flow in context.evidence.network.flows
         if flow.dropped and flow.drop_cause and flow.peer_kind.lower() != "internet"
     )
-
-
-def is_reached(context: DiagnosisContext, name: str) -> bool:
-    """True if the network carried bytes to the sibling without dropping any packet."""
-    plain = _plain(name)
-    flows = [
-        flow
-        for flow in context.evidence.network.flows
-        if _plain(flow.peer.removesuffix(PRIVATE_DOMAIN)) == plain
-    ]
-    return bool(flows) and all(flow.bytes and not flow.dropped for flow in flows)

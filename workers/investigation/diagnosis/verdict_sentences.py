@@ -68,7 +68,7 @@ def _inconclusive(conclusion: Conclusion) -> Texts:
     first, *others = _checks_of_kinds(conclusion.kinds)
     return Texts(
         summaries[conclusion.reason],
-        f"A person has to look at {service}: {first}",
+        f"Look at {service} by hand: {first}",
         (*_checks_of_gaps(conclusion.gaps), *others),
     )
 

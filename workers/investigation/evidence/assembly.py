@@ -65,7 +65,7 @@ LAST_BUILD_PATTERNS = 3  # patterns kept from the end of a build log: a build fa
 
 @dataclass(frozen=True)
 class Material:
-    """What was read about one incident. It is not redacted and never leaves the process."""
+    """The material that was read about one incident. It is not redacted and never leaves the process."""
 
     run_log: Sequence[LogRecord] = ()
     build_log: Sequence[LogRecord] = ()
@@ -85,7 +85,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Examination:
-    """What logs and code show by themselves, before anybody else is asked."""
+    """The findings in logs and code, before status pages are read."""
 
     patterns: tuple[LogPattern, ...]
     build_patterns: tuple[LogPattern, ...]
@@ -93,7 +93,7 @@ class Examination:
     modules: tuple[ModuleDeclaration, ...]
     settings: tuple[SettingUse, ...]
     signs: tuple[Sign, ...]
-    """Of both logs."""
+    """The signs in both logs."""
     blamed: Counter[str]
     """Log errors and warnings about a failed call, by its outside host."""
     hosts: tuple[str, ...]

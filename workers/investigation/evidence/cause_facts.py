@@ -31,7 +31,7 @@ SETTING_SIGNS = frozenset({SignKind.SETTING_MISSING, SignKind.SETTING_INVALID})
 
 
 def sign_facts(patterns: Sequence[LogPattern], source: LogSource) -> Iterator[Fact]:
-    """What the records show about their cause, each sign once: those of errors and warnings first."""
+    """The signs of the records, each once: those of errors and warnings first."""
     counts: dict[tuple[SignKind, str], tuple[Sign, int]] = {}
     for pattern in sorted(patterns, key=lambda pattern: pattern.level not in PROBLEM_LEVELS):
         for sign in pattern.signs:
@@ -44,7 +44,7 @@ def sign_facts(patterns: Sequence[LogPattern], source: LogSource) -> Iterator[Fa
 
 
 def dropped_line_facts(patterns: Iterable[LogPattern]) -> Iterator[Fact]:
-    """How many lines the platform dropped: what is missing in the logs proves nothing then."""
+    """The number of lines that the platform dropped: a line that is missing in such a log proves nothing."""
     signs = [sign for pattern in patterns for sign in pattern.signs if sign.kind is SignKind.LINES_DROPPED]
     if signs:
         lines = sum(sign.numbers.get("lines", 0.0) for sign in signs)

@@ -47,8 +47,8 @@ def _sign(fact: Fact) -> str:
         sentence = sentence.replace(" ({subject})", "").replace("the host {subject}", "{subject}")
     status = f" {sign.numbers['status']:.0f}" if "status" in sign.numbers else ""
     records = plural(int(fact.numbers.get("records", 1)), "record")
-    shown = LOGS[fact.source or LogSource.DEPLOYMENT]
-    return f"{shown} that {sentence.format(subject=sign.subject or NOT_NAMED)}{status} ({records})"
+    source = LOGS[fact.source or LogSource.DEPLOYMENT]
+    return f"{source} that {sentence.format(subject=sign.subject or NOT_NAMED)}{status} ({records})"
 
 
 def _lines_dropped(fact: Fact) -> str:

@@ -88,17 +88,17 @@ def _is_own(name: str, tree: Tree, manifests: dict[str, str]) -> bool:
 
 
 def _similar_file(name: str, tree: Tree) -> str:
-    """The own file whose name differs from the wanted one by case or by a letter or two; empty without one."""
+    """The own file whose name differs from the imported one by case or by a letter or two; empty without one."""
     path = re.sub(r"[?#].*$", "", name)
     last = re.split(r"[/\\]", path)[-1]
-    wanted = re.sub(r"\.(?:[cm]?[jt]sx?|json|vue|py|rb)$", "", last)
-    wanted = wanted.rsplit(".", 1)[-1] if "/" not in path else wanted
+    imported = re.sub(r"\.(?:[cm]?[jt]sx?|json|vue|py|rb)$", "", last)
+    imported = imported.rsplit(".", 1)[-1] if "/" not in path else imported
     stems: dict[str, str] = {}
     for file in tree.sources():
         stems.setdefault(PurePosixPath(file).stem, file)
-    by_case = [stem for stem in sorted(stems) if stem.lower() == wanted.lower() and stem != wanted]
+    by_case = [stem for stem in sorted(stems) if stem.lower() == imported.lower() and stem != imported]
     close = by_case or [
-        stem for stem in get_close_matches(wanted, sorted(stems), 1, SIMILARITY) if stem != wanted
+        stem for stem in get_close_matches(imported, sorted(stems), 1, SIMILARITY) if stem != imported
     ]
     return stems[close[0]] if close else ""
 
@@ -117,10 +117,10 @@ def _plain(name: str) -> str:
 
 def _python_lists(text: str, name: str) -> bool:
     top = name.split(".", maxsplit=1)[0]
-    wanted = {_plain(top), _plain(PYTHON_PACKAGES.get(top, top))}
-    wanted |= {f"{package}-binary" for package in sorted(wanted)}
+    packages = {_plain(top), _plain(PYTHON_PACKAGES.get(top, top))}
+    packages |= {f"{package}-binary" for package in sorted(packages)}
     words = re.findall(r"^\s*[\"']?([A-Za-z0-9][\w.-]{0,80})|[\"']([A-Za-z0-9][\w.-]{0,80})", text, re.M)
-    return bool(wanted & {_plain(word) for pair in words for word in pair if word})
+    return bool(packages & {_plain(word) for pair in words for word in pair if word})
 
 
 def _node_lists(text: str, name: str) -> bool:

@@ -26,7 +26,8 @@ MAX_HOSTS = 4  # names of one headline by which wordings are told apart
 MAX_HEADLINE_CHARS = 2_000  # of a headline that are searched for them
 MAX_NOTICES = 500  # notices of the platform about dropped lines that are added up: one a second at most
 HOST = re.compile(r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.[A-Za-z]{2,24}\b")
-LINES_BEFORE, LINES_AFTER = 6, 2  # code around the innermost own frame: a variable is read, then checked
+LINES_BEFORE = 6  # lines of code before the innermost own frame: a variable is read, then checked
+LINES_AFTER = 2  # lines of code after it
 PROBLEM_LEVELS = ("error", "warning", "stderr")
 
 

@@ -41,8 +41,8 @@ def find_setting_uses(tree: Tree, changed: Mapping[str, Sequence[int]]) -> tuple
     for file in _files(tree):
         for line, name in _reads(tree.lines(file)):
             is_new = line in changed.get(file, ())
-            known = uses.get(name)
-            if known is None:
+            use = uses.get(name)
+            if use is None:
                 uses[name] = SettingUse(
                     name=name,
                     file=file,
@@ -50,8 +50,8 @@ def find_setting_uses(tree: Tree, changed: Mapping[str, Sequence[int]]) -> tuple
                     example=examples.get(name, ""),
                     required_since_suspect=is_new,
                 )
-            elif not is_new and known.required_since_suspect:
-                uses[name] = known.model_copy(update={"required_since_suspect": False})
+            elif not is_new and use.required_since_suspect:
+                uses[name] = use.model_copy(update={"required_since_suspect": False})
     uses |= {name: SettingUse(name=name, example=file) for name, file in examples.items() if name not in uses}
     return tuple(uses.values())[:MAX_SETTINGS]
 
@@ -89,6 +89,6 @@ def _examples(tree: Tree) -> dict[str, str]:
     names: dict[str, str] = {}
     for file in tree.files:
         if EXAMPLE.search(file):
-            found = (ASSIGNMENT.match(line.lstrip("# ")) for line in tree.lines(file))
-            names |= {match["name"]: file for match in found if match and match["name"] not in names}
+            matches = (ASSIGNMENT.match(line.lstrip("# ")) for line in tree.lines(file))
+            names |= {match["name"]: file for match in matches if match and match["name"] not in names}
     return names

@@ -46,7 +46,6 @@ CODE_LINE = re.compile(
 )
 """A line of source in the message of Prisma and of compilers, or of the request that gin prints."""
 PLACE_ENDS = re.compile(r"^(?:\S{1,300}:\d{1,7}:in [`'\"][^'\"]{1,200}['\"]: )")
-JAVA_LOG_NOISE = re.compile(r"^\[?(?:\w{0,20})\]? {0,3}--- ")
 CLASS_AT_START = re.compile(
     rf"^(?:{BEFORE_CLASS}|Caused by: |\[cause\]: |-{{1,3}}> |\[object\] \(|#<)?(?P<name>{CLASS}|{ANY_CLASS})"
     r"(?: \[[\w-]{1,60}\])?(?: \(\w{1,40}\))?(?:\(code: \d{1,9}\))?(?::(?!:)|\)|\s*$| \(.{0,400}\):?$| \{$)"

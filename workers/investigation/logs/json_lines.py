@@ -98,7 +98,7 @@ FAULT_HINTS = (
 
 
 class Opened(NamedTuple):
-    """What a line says."""
+    """A line with its level and its text."""
 
     level: str
     """As the product names levels; empty if the line does not state one."""

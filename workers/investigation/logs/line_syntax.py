@@ -1,4 +1,4 @@
-"""What one line of a log is: the beginning of an entry, a part of a stack trace, or plain text. Pure.
+"""The syntax of one line of a log: the beginning of an entry, a part of a stack trace, or plain text. Pure.
 
 Sources: the default formats of the loggers that `log_prefixes` lists, and the traces that `frame_syntax` lists.
 Every expression is bounded, so a hostile line costs bounded time.

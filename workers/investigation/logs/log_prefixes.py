@@ -101,6 +101,10 @@ AFTER_LEVEL = re.compile(r"[\s:|\])>»-]{0,40}(?:\(\d{1,8}\): |--- )?")
 MESSAGE_PAIR = re.compile(r'(?:^|\s)(?:msg|message|event)="?')
 
 
+TIME_BEFORE_LINE = re.compile(
+    r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?:?(?: |$)"
+)
+"""A time in ISO 8601 before a line."""
 MAX_MANAGER_CHARS = 60  # of a line in which the name of a program stands
 PROCESS = re.compile(
     r"(?:\d\d:\d\d:\d\d (?:[AP]M )?)?[A-Za-z][\w-]{0,30}[.-]\d{1,3} {1,12}\| ?|\d{1,3}\|[\w.-]{1,30} {1,20}\| |\[\d\] "
@@ -123,7 +127,7 @@ LEVEL_INITIALS = frozenset("[<(=DIWEFCAUN0123456789 \t")
 
 
 class Prefix(NamedTuple):
-    """What stands before the message of a log line."""
+    """The part of a log line before its message."""
 
     level: str
     """As the product names levels; empty if the line states none."""
@@ -218,3 +222,9 @@ def _level_of(kind: str, token: str) -> str:
         inner = LEVEL_IN_BOX.search(token[1:-1])
         return LEVELS[(inner[1] or inner[2]).lower()] if inner else ""
     return ""
+
+
+def strip_time(text: str) -> str:
+    """The line without a time in ISO 8601 before it, as `docker logs -t` and PM2 put it before each line."""
+    match = TIME_BEFORE_LINE.match(text) if text[:1] == "2" else None
+    return text[match.end() :] if match else text

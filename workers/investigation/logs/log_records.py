@@ -14,7 +14,8 @@ from typing import NamedTuple
 from workers.investigation.logs.error_words import is_certain_error, sounds_like_error
 from workers.investigation.logs.headlines import MAX_HEADLINE_CHARS, exception_class, find_naming, headline_of
 from workers.investigation.logs.json_lines import open_line
-from workers.investigation.logs.log_prefixes import split_process
+from workers.investigation.logs.line_syntax import Part, read_line
+from workers.investigation.logs.log_prefixes import split_process, strip_time
 from workers.investigation.logs.log_samples import shorten_lines
 from workers.investigation.logs.record_drafts import Draft, Piece
 from workers.investigation.logs.record_joining import join_stream
@@ -22,6 +23,7 @@ from workers.models import LogLine
 from workers.runtime.characters import visible
 from workers.runtime.redaction import redact_key_line
 
+MAX_FRAME_CHARS = 1_000  # of a line that may be a frame behind a time
 MAX_LOG_LINE_CHARS = 200_000  # of a line are processed at all
 MAX_RECORD_CHARS = 40_000  # of a record: a trace of several hundred lines; longer records lose their middle
 KEY_PATIENCE = 20  # lines of other threads in a row inside a private key that is printed line by line
@@ -68,11 +70,15 @@ def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
     """The lines as records, oldest first. Traces are joined per replica and output, because these interleave."""
     streams: dict[tuple[str, bool, str], list[Piece]] = {}
     in_key: dict[str, int] = {}
-    for order, line in enumerate(sorted(lines, key=attrgetter("timestamp"))):
+    lines = sorted(lines, key=attrgetter("timestamp"))
+    timed = _outputs_with_times(lines)
+    for order, line in enumerate(lines):
         instance, level = line.instance_id or "", line.level.lower()
         message = line.message[:MAX_LOG_LINE_CHARS]
         if in_key.get(instance) or "PRIVATE KEY" in message:
             message, in_key[instance] = _without_key(message, in_key.get(instance, 0))
+        if (instance, level in STANDARD_ERROR) in timed:
+            message = strip_time(message)
         process, message = split_process(message)
         stream = streams.setdefault((instance, level in STANDARD_ERROR, process), [])
         stated, text, is_json = open_line(message)
@@ -88,6 +94,21 @@ def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
     ]
     drafts.sort(key=lambda pair: pair[0].first.order)
     return [_record(draft, instance) for draft, instance in drafts]
+
+
+def _outputs_with_times(lines: Iterable[LogLine]) -> set[tuple[str, bool]]:
+    """The outputs, by replica and whether it is standard error, on which a time stands before each line.
+
+    A logger puts its time before an entry only. A time before a line of a stack trace comes from a process manager.
+    """
+    outputs: set[tuple[str, bool]] = set()
+    for line in lines:
+        text = strip_time(line.message[:MAX_FRAME_CHARS])
+        if len(text) == len(line.message) or not (text[:1] in " \t" or text.startswith("Traceback")):
+            continue
+        if len(line.message) <= MAX_FRAME_CHARS and read_line(text).part in (Part.FRAME, Part.START):
+            outputs.add((line.instance_id or "", line.level.lower() in STANDARD_ERROR))
+    return outputs
 
 
 def _without_key(message: str, patience: int) -> tuple[str, int]:

@@ -174,11 +174,11 @@ def listed_signs(record: RecordText) -> Iterator[Sign]:
 
 def _items(lines: list[str]) -> Iterator[Sign]:
     """The names at the beginning of the lines of a list, up to the first line at its margin that names none."""
-    found = 0
+    count = 0
     for line in lines:
         item = LIST_ITEM.match(line[:MAX_LINE_CHARS])
-        if item and found < MAX_ITEMS and ("_" in item["name"] or SETTING_SHAPE.search(item["name"])):
-            found += 1
+        if item and count < MAX_ITEMS and ("_" in item["name"] or SETTING_SHAPE.search(item["name"])):
+            count += 1
             invalid = MALFORMED.search(item["text"]) is not None
             yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, item["name"])
         elif line.strip() and not line.startswith((" ", "\t")):

@@ -128,5 +128,5 @@ def _rank(item: Sign) -> tuple[int, bool]:
 
 
 def _identity(item: Sign) -> str:
-    """What makes two signs of a kind the same: the host without its port, or the subject."""
+    """The subject by which two signs of a kind are compared: the host without its port, or the subject."""
     return host_of(item.subject) if item.kind in CONNECTION_KINDS else item.subject
