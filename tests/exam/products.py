@@ -90,7 +90,7 @@ def _pattern(pattern: dict[str, Any]) -> tuple[int, str]:
 
 
 def thresholds(exercise: Exercise) -> Reply:
-    """The published rules of the system that inspired this one: fixed thresholds, then an agent for whatever fires.
+    """The rules of common alerting: fixed thresholds, then an agent for whatever fires.
 
     Source: m-abdelwahab/railway-autofix, `constants.ts` and `detect-issues.ts`. Mean and maximum of CPU and memory at
     70 % or 90 % of the limit, 5xx at 1 % or 5 %, 4xx at 10 % or 25 %, p95 at 1,000 or 3,000 ms. The rules name

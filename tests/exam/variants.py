@@ -1,4 +1,4 @@
-"""The same incidents in other clothes: what a log looks like behind other process managers, replicas and streams.
+"""The same incidents as other process managers, replicas and outputs would log them.
 
 The right answer stays the same. Each variant changes the deployment log only.
 """
