@@ -27,7 +27,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--wrong", action="store_true", help="print the incidents alone that lost a mark")
     parser.add_argument(
-        "--variants", action="store_true", help="also test the same incidents with other prefixes, outputs and replicas"
+        "--variants",
+        action="store_true",
+        help="also test the same incidents with other prefixes, outputs and replicas",
     )
     options = parser.parse_args(arguments)
     exercises = load_exercises(options.folders)
