@@ -9,7 +9,7 @@ import pytest
 
 
 def _refuse(refused: socket.socket, *_args: Any, **_kwargs: Any) -> NoReturn:
-    # Callers close a socket after an OSError only. The collector would report an open one in whichever test comes later.
+    # Callers close a socket after an OSError only. The collector would report an open one in some later test.
     refused.close()
     raise AssertionError("a unit test opens no socket: move it to tests/integration")
 
