@@ -40,9 +40,12 @@ ALLOWED: dict[str, set[str]] = {
     "pull_requests": {*BASE, "runtime", "clients", "engine"},
     "incidents": {*BASE, "runtime", "clients", "engine", "detection", "history"},
     "remediation": LAYER_4,
+    "actions": LAYER_4,
+    "views": LAYER_4,
+    "doctor": {*LAYER_4, "remediation"},
     "notifications": LAYER_4,
     "pipeline": {*LAYER_4, "remediation", "notifications"},
-    "cli": {*LAYER_4, "remediation"},
+    "cli": {*LAYER_4, "remediation", "actions", "views", "doctor"},
     "main": {*LAYER_4, "remediation", "notifications", "pipeline"},
     "__main__": {*LAYER_4, "cli"},
     "receiver": {
@@ -53,6 +56,11 @@ ALLOWED: dict[str, set[str]] = {
         "clients.deadline",
         "incidents.intake",
         "incidents.request_quota",
+        "incidents.decisions",
+        "incidents.audit",
+        "models",
+        "actions",
+        "views",
     },
 }
 """Package → packages, or single modules, that it may import. Its own modules are always allowed."""

@@ -15,7 +15,9 @@ from typing import Any
 
 from workers.engine.codec import Record
 from workers.models import (
+    Acknowledgement,
     Alert,
+    Decision,
     Environment,
     Evidence,
     Finding,
@@ -77,6 +79,10 @@ REMOTE = Record("remote", RemoteRepository)
 BRANCH = Record("branch", str)  # the pushed commit
 PULL = Record("pull", PullRequest)
 USAGE = Record("usage", Usage)
+
+# An incident: what people decided about it.
+ACKNOWLEDGED = Record("acknowledged", Acknowledgement)
+DECISION = Record("decision", Decision)  # the snooze, or that it is not a problem
 
 CALLS: dict[str, Record[Transcript]] = {"reader": READER_CALLS, "writer": WRITER_CALLS}
 """The record of an agent's calls by its role. Both are written during the run, so that a killed worker keeps them."""

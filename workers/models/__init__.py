@@ -6,6 +6,16 @@ Units are part of the names or the docstrings: seconds, milliseconds (`_ms`), GB
 
 from __future__ import annotations
 
+from workers.models.action import (
+    Acknowledgement,
+    Action,
+    ActionKind,
+    ActionResult,
+    AuditEntry,
+    Decision,
+    DecisionKind,
+    Person,
+)
 from workers.models.alert import Alert, Ignored
 from workers.models.base import NEVER_LIVE, Model, Moment, Point, digest
 from workers.models.clean_text import CleanModel, Exact, Line, Text, Visible
@@ -81,14 +91,21 @@ __all__ = [
     "NEVER_LIVE",
     "NON_ESSENTIAL_PARTS",
     "WAY_IN_KEY",
+    "Acknowledgement",
+    "Action",
+    "ActionKind",
+    "ActionResult",
     "Alert",
     "Answer",
     "AnswerKind",
+    "AuditEntry",
     "Category",
     "Check",
     "CleanModel",
     "CodeLocation",
     "ContainerStart",
+    "Decision",
+    "DecisionKind",
     "Deployment",
     "DnsAnswer",
     "DropReason",
@@ -119,6 +136,7 @@ __all__ = [
     "Moment",
     "Network",
     "Outcome",
+    "Person",
     "Plan",
     "PlanCause",
     "PlatformEvent",

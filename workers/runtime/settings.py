@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -58,6 +60,19 @@ class Settings(BaseModel):
     slack_channel: str | None = Field(None, validation_alias="SLACK_CHANNEL")
     slack_webhook_url: SecretStr | None = Field(None, validation_alias="SLACK_WEBHOOK_URL")
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
+    slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
+    slack_users: dict[str, str] = Field(default_factory=dict, validation_alias="TRACKWALKER_SLACK_USERS")
+    """Slack's user id by the name or login of a commit's author: who may be mentioned."""
+    timezone: str = Field("UTC", validation_alias="TRACKWALKER_TIMEZONE")
+    """IANA name of the zone in which messages and pages show times."""
+    remind_minutes: float = Field(60, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_REMIND_MINUTES")
+    service_map: dict[str, str] = Field(default_factory=dict, validation_alias="TRACKWALKER_SERVICE_MAP")
+    """The service, by name or id, for a name that another tool's alerts use."""
+    page_password: SecretStr | None = Field(None, validation_alias="TRACKWALKER_PAGE_PASSWORD")
+    trusted_user_header: str | None = Field(None, validation_alias="TRACKWALKER_TRUSTED_USER_HEADER")
+    """The header in which an authenticating proxy names the user."""
+    trusted_proxies: tuple[str, ...] = Field((), validation_alias="TRACKWALKER_TRUSTED_PROXIES")
+    """Addresses or networks of that proxy: from any other peer the header is ignored."""
     model: str | None = Field(None, validation_alias="TRACKWALKER_MODEL")
     opencode_config: Path | None = Field(None, validation_alias="OPENCODE_CONFIG")
     agent: Literal["opencode", "opencode-acp", "claude-code", "codex"] = Field(
@@ -91,6 +106,38 @@ class Settings(BaseModel):
         if any(len(pair) != 2 or not all(pair) for pair in pairs):
             raise ValueError("must be project-id/environment-id, or several of them separated by commas")
         return tuple(Environment(project_id=pair[0], environment_id=pair[1]) for pair in pairs)
+
+    @field_validator("slack_users", "service_map", mode="before")
+    @classmethod
+    def _parse_names(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not (name.strip() and target.strip()) for name, _, target in pairs):
+            raise ValueError("must be name=value, or several of them separated by commas")
+        return {name.strip(): target.strip() for name, _, target in pairs}
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be the IANA name of a time zone, for example Europe/Berlin") from None
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _parse_proxies(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        networks = tuple(part.strip() for part in value.split(",") if part.strip())
+        try:
+            for network in networks:
+                ip_network(network)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks, separated by commas") from None
+        return networks
 
     @field_validator("status_pages", mode="before")
     @classmethod
