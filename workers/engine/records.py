@@ -24,6 +24,7 @@ from workers.models import (
     Fix,
     FollowUp,
     Incident,
+    MergeProgress,
     Outcome,
     Plan,
     PullRequest,
@@ -68,9 +69,12 @@ FIX = Record("fix", Fix)
 VERIFICATION = Record("verification", Verification)
 # The title and body of a pull request that the mode does not allow.
 WOULD_PROPOSE = Record("would_propose", str)
+# The verdict, reported while the fix waits for a service that is away. It is posted as an outcome of its own.
+INTERIM = Record("interim", Outcome)
 OUTCOME = Record("outcome", Outcome)
 CANCELLED = Record("cancelled", Outcome)  # written by `cancel`; takes the place of the outcome
 MERGED_AT = Record("merged_at", datetime)
+MERGE_PROGRESS = Record("merge_progress", MergeProgress)  # for the edited first message, until the follow-up
 SURVEY_AFTER_MERGE = Record("survey_after_merge", Survey)  # the measurement after the deployment of the merge
 FOLLOW_UP = Record("follow_up", FollowUp)
 

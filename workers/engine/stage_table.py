@@ -61,7 +61,7 @@ PLAN = Stage(
     INCIDENT,
     queue="fixes",
     needs=(records.VERDICT,),
-    makes=(records.READER_CALLS, records.PLAN),
+    makes=(records.READER_CALLS, records.INTERIM, records.PLAN),
     deadline_seconds=1800.0,  # one run of the reading agent takes up to 900 s, and the clone may be cold
 )
 FIX = Stage(
@@ -85,7 +85,12 @@ WATCH = Stage(
     INCIDENT,
     queue="incidents",
     needs=(records.OUTCOME, records.PULL),
-    makes=(records.MERGED_AT, records.SURVEY_AFTER_MERGE, records.FOLLOW_UP),
+    makes=(
+        records.MERGED_AT,
+        records.MERGE_PROGRESS,
+        records.SURVEY_AFTER_MERGE,
+        records.FOLLOW_UP,
+    ),
 )
 NOTIFY = Stage("notify", NOTIFICATION, queue="notifications")
 PINGS = Stage("pings", "", queue="notifications")

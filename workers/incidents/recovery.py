@@ -6,9 +6,11 @@ a window without requests, and a notice of the same kind are no recovery.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from workers.engine import records
 from workers.incidents.before_onset import detect_against
 from workers.incidents.wellness import assess_kind, quiet_minutes
 from workers.incidents.wellness_case import Wellness
@@ -18,6 +20,7 @@ from workers.models import (
     FollowUpResult,
     GapPart,
     Incident,
+    RecoveryProgress,
     Service,
     Severity,
     Summary,
@@ -46,6 +49,25 @@ class Recovery(StrEnum):
 def required_sweeps(recovery: str) -> int:
     """The number of consecutive sweeps with this view that end an incident."""
     return REMOVED_SWEEPS if recovery == Recovery.REMOVED else CLEAN_SWEEPS
+
+
+def recovery_progress(fields: Mapping[str, bytes]) -> RecoveryProgress | None:
+    """How far the recovery of an open incident is, from its journal's fields; None while its trouble is found."""
+    clean_checks = int(fields.get("clean_sweeps", b"0"))
+    if not clean_checks:
+        return None
+    recovery = fields.get("recovery", b"").decode()
+    measured = records.MEASURED.read(fields)
+    found_at = int(fields.get("found_at", b"0"))
+    return RecoveryProgress(
+        clean_checks=clean_checks,
+        required_checks=required_sweeps(recovery),
+        removed=recovery == Recovery.REMOVED,
+        healthy_since=datetime.fromtimestamp(found_at / 1000, UTC) if found_at else None,
+        minutes=measured.minutes if measured else None,
+        requests=measured.requests if measured else 0,
+        failed_requests=measured.failed_requests if measured else 0,
+    )
 
 
 def required_quiet_ms(trouble: Sequence[Finding], relapse_ms: int) -> int:

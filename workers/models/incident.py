@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from workers.models.base import Model, Moment
+from workers.models.clean_text import Exact
 from workers.models.survey import Gap, Service, Sibling, Window
 
 
@@ -85,6 +86,19 @@ WAY_IN_KEY = "way-in"
 """Key of the subject if most services of an environment lost their traffic in the same minute."""
 
 
+class Relapse(Model):
+    """The earlier occurrence that an incident continues: its trouble is back."""
+
+    incident_id: Exact
+    result: Literal["fix_failed", "fix_verified", "resolved"]
+    """`fix_failed`: its merged fix did not help. `fix_verified`: its fix was verified, and did not hold."""
+    ended_at: Moment
+    pull_number: int | None = None
+    pull_url: Exact = ""
+    healthy_minutes: float = 0.0
+    """Minutes from its end to the new onset."""
+
+
 class Incident(Model):
     """The trouble of one cause at the moment when this occurrence was opened."""
 
@@ -108,6 +122,8 @@ class Incident(Model):
     opened_at: Moment
     alert_ids: tuple[str, ...] = ()
     failed_reads: tuple[Gap, ...] = ()
+    relapse: Relapse | None = None
+    """The occurrence before this one, if it ended within a day."""
 
     @property
     def id(self) -> str:

@@ -35,6 +35,8 @@ class AnswerKind(StrEnum):
     PINGS_MISSING = "pings_missing"
     PINGS_RESUMED = "pings_resumed"
     OPERATIONAL_ERROR = "operational_error"
+    FIRST_CHECK = "first_check"
+    """The first check of an environment: what is watched from now on, and what fails already."""
 
 
 class Answer(Model):
@@ -48,6 +50,11 @@ class Answer(Model):
     """Findings of the service, worst first (`CHRONIC`, `OPEN_INCIDENT`, `SEEN`)."""
     incident_id: str = ""
     """The incident that is open (`CHRONIC`, `OPEN_INCIDENT`)."""
+    incident_ids: tuple[str, ...] = ()
+    """The incidents that the first check opened (`FIRST_CHECK`)."""
+    services: int = 0
+    healthy_services: int = 0
+    """Services of the environment, and those without an alerting finding (`FIRST_CHECK`)."""
     requests: int | None = None
     """Requests in the window; None if the traffic is unknown, or the alert names no service."""
     failed_requests: int = 0
@@ -57,7 +64,11 @@ class Answer(Model):
     at: Moment | None = None
     """The last ping before the silence (`PINGS_MISSING`, `PINGS_RESUMED`)."""
     reason: str = ""
-    """The error (`CHECK_FAILED`, `OPERATIONAL_ERROR`), the environment (`WEBHOOKS_MISSING`, `UNKNOWN_SERVICE`)."""
+    """The error, or the environment.
+
+    The error: `CHECK_FAILED`, `OPERATIONAL_ERROR`. The environment: `WEBHOOKS_MISSING`, `UNKNOWN_SERVICE`,
+    `FIRST_CHECK`.
+    """
 
 
 class DropReason(StrEnum):

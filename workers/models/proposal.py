@@ -132,6 +132,8 @@ class PullRequest(Model):
     branch: Exact
     state: Literal["open", "merged", "closed"] = "open"
     merge_commit: Exact | None = None
+    merged_by: str = ""
+    merged_at: Moment | None = None
     head_commit: Exact = ""
     body: Text = ""
     title: str = ""
@@ -152,9 +154,15 @@ class Outcome(Model):
     """The result of the active part of an occurrence. Code decides on `kind`; the other fields are for people."""
 
     kind: Literal[
-        "pull request", "reported", "waiting", "nothing proposed", "attached", "failed", "cancelled"
-    ]
-    """`waiting`: a fix needs a person's approval. `attached`: another incident or pull request covers the cause."""
+        "pull request", "reported", "waiting", "delayed", "blocked", "nothing proposed", "attached", "failed",
+        "cancelled",
+    ]  # fmt: skip
+    """The result.
+
+    `waiting`: a fix needs a person's approval. `delayed`: the cause is known, and a service that the fix needs is
+    away; the fix is still tried (the record `interim`). `blocked`: a verified patch waits for a permission of the
+    GitHub token. `attached`: another incident or pull request covers the cause.
+    """
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None
@@ -199,6 +207,12 @@ class FollowUp(Model):
     still_affected: tuple[str, ...] = ()
     """Names of symptom services that are unhealthy although their presumed cause has recovered."""
     pull_number: int | None = None
+    pull_url: Exact = ""
+    deployed_at: Moment | None = None
+    """When the merge was live (`VERIFIED`, `FAILED`, `UNMEASURED`)."""
+    requests_before: int = 0
+    failed_requests_before: int = 0
+    """Requests of the window in which the incident was opened, and those that were answered with 5xx."""
     commit: str = ""
     """The merge commit (`NOT_DEPLOYED`)."""
     deployment_status: str = ""
@@ -210,6 +224,55 @@ class FollowUp(Model):
     reason: str = ""
 
     @property
+    def is_alarming(self) -> bool:
+        """True if people must be called: the merged fix does not end the trouble."""
+        return self.result is FollowUpResult.FAILED
+
+    @property
     def is_recovered(self) -> bool:
         """True if the trouble is gone, with or without a fix."""
         return self.result in (FollowUpResult.VERIFIED, FollowUpResult.RESOLVED, FollowUpResult.REMOVED)
+
+
+class MergeProgress(Model):
+    """How far a merged pull request is, until the follow-up. Each step replaces the record."""
+
+    pull_number: int
+    pull_url: Exact
+    merged_at: Moment
+    merged_by: str = ""
+    """GitHub login; "" if GitHub does not say."""
+    deployed_at: Moment | None = None
+    """When the deployment of the merge was live; None until then."""
+    deployment_id: Exact = ""
+    deployment_status: Exact = ""
+    """Railway's status of the deployment of the merge commit, "" if Railway lists none yet."""
+    watching_until: Moment | None = None
+    """The end of the verification window, known once the merge is live."""
+    measured_at: Moment | None = None
+    """The end of the window of the figures; None before the first measurement."""
+    requests: int = 0
+    failed_requests: int = 0
+    """Requests since `deployed_at`, and those that were answered with 5xx."""
+
+
+class RecoveryProgress(Model):
+    """An open incident whose trouble the latest checks did not find any more."""
+
+    clean_checks: int
+    """Consecutive checks without the trouble."""
+    required_checks: int
+    """The number of them that ends the incident, if its pull request is not open."""
+    removed: bool = False
+    """True if Railway no longer lists the service."""
+    healthy_since: Moment | None = None
+    """The end of the last window or event that showed the trouble."""
+    minutes: float | None = None
+    requests: int = 0
+    failed_requests: int = 0
+    """The latest check: its window in minutes, the service's requests and those that were answered with 5xx."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the checks suffice; an incident with an open pull request stays open nevertheless."""
+        return self.clean_checks >= self.required_checks
