@@ -89,6 +89,7 @@ class Endpoints:
         check_store: raises NotAvailable if Redis does not answer.
         count_open: the number of journals that have not ended.
         notify_fallback: reports an alert that could not be stored; returns at once.
+        record_probe: notes that our own test webhook arrived; raises NotAvailable if Redis does not answer.
         token: makes the ids of alerts unique.
         next_ping: seconds until the next ping if that is later than configured, else None.
     """
@@ -98,10 +99,11 @@ class Endpoints:
         check_store: Callable[[], None], count_open: Callable[[], int], notify_fallback: Callable[[Alert], None],
         scope: Scope, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
+        record_probe: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
         self.batcher, self.check_store, self.count_open = Batcher(ingest), check_store, count_open
-        self.notify_fallback, self.scope = notify_fallback, scope
+        self.notify_fallback, self.scope, self.record_probe = notify_fallback, scope, record_probe
         self.now, self.token, self.next_ping = now, token, next_ping
         # While Redis hangs, queries occupy threads: they must not take those that store alerts.
         self.query_threads = ThreadPoolExecutor(QUERY_THREADS)
@@ -146,11 +148,21 @@ class Endpoints:
             facts = {"endpoint": endpoint, "field": error.field, "reason": error.reason}
             log.warning("malformed body", extra=facts)
             return JSONResponse({"error": str(error), "field": error.field}, 422), "malformed"
+        if isinstance(alert, Ignored) and alert.probe:
+            return await self._note_probe(alert.probe)
         reason = alert.reason if isinstance(alert, Ignored) else self.scope.ignore_reason(alert)
         if isinstance(alert, Ignored) or reason:
             log.info("alert ignored", extra={"endpoint": endpoint, "reason": reason})
             return JSONResponse({"ignored": reason}, 202), "ignored"
         return await self._store(endpoint, alert, payload.dedup_window(endpoint, body, alert))
+
+    async def _note_probe(self, nonce: str) -> tuple[Response, str]:
+        try:
+            await self._query(STORE_TIMEOUT_SECONDS, lambda: self.record_probe(nonce))
+        except NotAvailable as error:
+            return _unavailable(error), "unavailable"
+        log.info("test webhook received")
+        return JSONResponse({"test": "received"}, 202), "test"
 
     async def _store(self, endpoint: Source, alert: Alert, dedup: DedupWindow | None) -> tuple[Response, str]:
         began = time.monotonic()

@@ -104,6 +104,7 @@ def compose(config: Settings) -> Starlette:
         now=partial(datetime.now, UTC),
         token=lambda: f"{generator.getrandbits(TOKEN_BITS):08x}",
         next_ping=next_ping,
+        record_probe=partial(intake.record_probe, journal_store),
     )
     return build_app(endpoints)
 

@@ -35,6 +35,8 @@ LEGACY_STATUS = {
 }
 """Railway's format until November 2025 named a status instead of an event; all others are intermediate states."""
 INTERMEDIATE_EVENT = "deployment.waiting"
+TEST_EVENT = "trackwalker.test"  # `install` and `doctor` have Railway send it
+NONCE = re.compile(r"[0-9a-f]{32}")
 DETAIL_LABELS = (
     ("source", "source"),
     ("branch", "branch"),
@@ -63,6 +65,8 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
     """
     event = payload.parse(body)
     kind, event_text = _event_kind(event)
+    if kind == TEST_EVENT:
+        return _test(event)
     if kind not in PROBLEM_EVENTS | DEPLOYMENT_EVENTS:
         problem = "reports no problem" if kind in HARMLESS_EVENTS else "is an unknown event"
         return Ignored(reason=f"{event_text} {problem}")
@@ -91,6 +95,12 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
         reported_at=payload.parse_time(event.get("timestamp")),
         message=_format_message(event_text, project, environment, service, deployment_id, details),
     )
+
+
+def _test(event: Mapping[str, Any]) -> Ignored:
+    nonce = get_object(event, "details").get("nonce")
+    valid = isinstance(nonce, str) and NONCE.fullmatch(nonce)
+    return Ignored(reason="a test of this installation", probe=nonce if valid else None)
 
 
 def _event_kind(event: Mapping[str, Any]) -> tuple[str, str]:

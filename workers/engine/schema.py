@@ -19,6 +19,7 @@
 | `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
 | `dedup:<key>` | string: the alert that answers for repeats | STORE_ALERT | the sender's window, at most 7 days |
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
+| `probe:<nonce>` | string | `incidents.intake`, for our own test webhook | 10 minutes |
 | `no_problem:<digest>` | string: the alert that got an answer lately | `incidents.answers` | 5 minutes |
 | `reserved:<digest>` | string: the incident that fixes this fault location | RESERVE | 30 days, or until it is released |
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
@@ -181,6 +182,11 @@ def dedup_key(key: str) -> str:
 def received_key(environment_id: str) -> str:
     """The events that Railway's webhooks reported of an environment lately."""
     return f"{PREFIX}received:{environment_id}"
+
+
+def probe_key(nonce: str) -> str:
+    """Exists once the receiver got our own test webhook with this number."""
+    return f"{PREFIX}probe:{nonce}"
 
 
 def no_problem_key(digest: str) -> str:

@@ -7,13 +7,21 @@ from typing import Any
 
 from workers.engine import records, scripts
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import PINGS, alert_key, alert_notification_key, dedup_key, received_key
+from workers.engine.schema import (
+    PINGS,
+    alert_key,
+    alert_notification_key,
+    dedup_key,
+    probe_key,
+    received_key,
+)
 from workers.errors import NotAvailable
 from workers.models import Alert, Model
 
 MISSED_PINGS_LIMIT = 3  # missing pings that are reported: a single one may fall into a restart of the clock
 RECHECK_SUFFIX = "-again"  # ends the id of the alert that repeats a check
 NO_ACK = -1  # argument of STORE_ALERT for an alert that gets no acknowledgement
+PROBE_SECONDS = 600  # a test webhook is waited for at most as long
 EVENTS_WITHOUT_TROUBLE = frozenset(
     {
         "ping",
@@ -98,6 +106,16 @@ def _send_message(stored_key: bytes, send_message: Callable[[str], None]) -> str
 def extend_ping_deadline(store: JournalStore, seconds: float) -> None:
     """Make the watchdog expect the next ping only after this time, because the clock was told to wait."""
     store.command("hset", PINGS, "interval", str(seconds))
+
+
+def record_probe(store: JournalStore, nonce: str) -> None:
+    """Note that our own test webhook arrived."""
+    store.command("set", probe_key(nonce), 1, "ex", PROBE_SECONDS)
+
+
+def has_probe_arrived(store: JournalStore, nonce: str) -> bool:
+    """True if the receiver has noted the test webhook with this number in the last minutes."""
+    return bool(store.command("exists", probe_key(nonce)))
 
 
 def event_name(alert: Alert) -> str:

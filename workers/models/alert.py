@@ -32,3 +32,5 @@ class Ignored(Model):
     """A valid request that needs no check."""
 
     reason: str
+    probe: str | None = None
+    """The number of our own test webhook, if the request is one."""

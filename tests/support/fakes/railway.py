@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.support.fakes.railway_answers import Answers
+from tests.support.fakes.railway_rules import Rules
 from tests.support.fakes.railway_types import (  # fmt: skip
     LogRow,
     Lookup,
+    Neighbour,
     NetworkFlow,
     Request,
     Sample,
@@ -35,6 +37,7 @@ __all__ = [
     "FakeRailway",
     "LogRow",
     "Lookup",
+    "Neighbour",
     "NetworkFlow",
     "Request",
     "Sample",
@@ -85,7 +88,10 @@ class FakeRailway:
 
     def __init__(self, world: World, token: str = "railway-token", project_token: str | None = None) -> None:  # noqa: S107  (made up)
         self.world, self.token, self.project_token = world, token, project_token
+        self.workspace_token: str | None = None
+        """A token that may create notification rules, but neither change nor delete them."""
         self.faults, self.budget = Faults(), Budget()
+        self.rules = Rules(world.workspace_id, [world.project_id])
         self.operations: list[str] = []
         self.page_limit: int | None = None
         self.broken: dict[str, str] = {}
@@ -106,6 +112,8 @@ class FakeRailway:
     def _holder(self, request: HttpRequest) -> str:
         if request.headers.get("authorization") == f"Bearer {self.token}":
             return "account"
+        if self.workspace_token and request.headers.get("authorization") == f"Bearer {self.workspace_token}":
+            return "workspace"
         sent_token = request.headers.get("project-access-token")
         return "project" if self.project_token and sent_token == self.project_token else "stranger"
 
@@ -120,7 +128,7 @@ class FakeRailway:
             return 400, {"errors": [_item(error, "GRAPHQL_VALIDATION_FAILED") for error in complaints]}
         self.operations.append(_asked(document))
         with self.world.lock:
-            root = Answers(self.world, holder, self.page_limit, self.silent, self.untagged)
+            root = Answers(self.world, holder, self.page_limit, self.silent, self.untagged, self.rules)
             result = execute_sync(
                 SCHEMA,
                 document,

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 from graphql import GraphQLError
 
 from tests.support.fakes import log_filter, railway_series
+from tests.support.fakes.railway_rules import Rules
 from tests.support.fakes.railway_types import (
     LogRow,
     Lookup,
+    Neighbour,
     NetworkFlow,
     Request,
     World,
@@ -33,19 +35,21 @@ T = TypeVar("T")
 class Answers:
     """The root value of a query: one method per root field, with the name of the field.
 
-    `holder` is the kind of token: `account`, `project` (sees its own environment only) or `stranger` (sees nothing).
+    `holder` is the kind of token: `account`, `workspace` (may not change rules), `project` (sees its own environment
+    only) or `stranger` (sees nothing).
     """
 
     def __init__(
-        self, world: World, holder: str, page_limit: int | None, silent: set[str], untagged: set[str]
-    ) -> None:
+        self, world: World, holder: str, page_limit: int | None, silent: set[str], untagged: set[str],
+        rules: Rules,
+    ) -> None:  # fmt: skip
         self.world, self.holder, self.page_limit = world, holder, page_limit
-        self.silent, self.untagged = silent, untagged
+        self.silent, self.untagged, self.rules = silent, untagged, rules
 
     # ---- tokens and shape --------------------------------------------------------------------
 
     def apiToken(self, _info: Any) -> Json:
-        if self.holder != "account":
+        if self.holder not in ("account", "workspace"):
             raise GraphQLError(NOT_AUTHORIZED)
         return {"workspaces": [{"id": self.world.workspace_id, "name": "workspace"}]}
 
@@ -60,6 +64,48 @@ class Answers:
             "project": self._project(),
             "environment": self._environment(),
         }
+
+    def projects(self, info: Any, workspaceId: str | None = None, **page: Any) -> Json:
+        self._let_in()
+        if self.holder == "project" or (self.holder == "workspace" and workspaceId is None):
+            raise GraphQLError(NOT_AUTHORIZED)
+        if workspaceId not in (None, self.world.workspace_id):
+            raise GraphQLError(NOT_AUTHORIZED)
+        return self._pages([self._project(), *map(self._neighbour, self.world.neighbours)])(info, **page)
+
+    def _neighbour(self, neighbour: Neighbour) -> Json:
+        environment = {
+            "id": neighbour.environment_id,
+            "name": neighbour.environment_name,
+            "projectId": neighbour.project_id,
+            "isEphemeral": neighbour.is_ephemeral,
+            "canAccess": True,
+        }
+        return {
+            "id": neighbour.project_id,
+            "name": neighbour.project_name,
+            "workspaceId": self.world.workspace_id,
+            "environments": self._pages([environment]),
+        }
+
+    # ---- notification rules ------------------------------------------------------------------
+
+    def notificationRules(self, _info: Any, workspaceId: str, projectId: str | None = None) -> list[Json]:
+        return self.rules.listed(self.holder, workspaceId, projectId)
+
+    def notificationRuleCreate(self, _info: Any, input: Json) -> Json:
+        return self.rules.create(self.holder, input)
+
+    def notificationRuleUpdate(self, _info: Any, id: str, input: Json) -> Json:
+        return self.rules.update(self.holder, id, input)
+
+    def notificationRuleDelete(self, _info: Any, id: str) -> bool:
+        return self.rules.delete(self.holder, id)
+
+    def webhookTest(self, _info: Any, url: str, payload: str) -> int:
+        return self.rules.test(self.holder, url, payload)
+
+    # ---- the project -------------------------------------------------------------------------
 
     def platformStatus(self, _info: Any) -> Json:
         says = self.world.platform_incident

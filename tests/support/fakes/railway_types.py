@@ -147,6 +147,17 @@ class WorldService:
 
 
 @dataclass
+class Neighbour:
+    """A project of the same account with one environment, of which only the names can be read."""
+
+    project_id: str
+    project_name: str
+    environment_id: str
+    environment_name: str
+    is_ephemeral: bool = False
+
+
+@dataclass
 class World:
     """One project with one environment."""
 
@@ -159,4 +170,5 @@ class World:
     platform_incident: str | None = None
     shared_variables: dict[str, list[str]] = field(default_factory=dict)
     events: list[WorldEvent] = field(default_factory=list)
+    neighbours: list[Neighbour] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -1,4 +1,6 @@
-"""Client for Railway's public GraphQL API: the structure of an environment, its metrics and its logs. Read-only.
+"""Client for Railway's public GraphQL API: the structure of an environment, its metrics and its logs.
+
+All of it reads, but for the notification rules (`Railway.rules`), which `install` registers.
 
 Railway's own limits and the shape of its answers: https://docs.railway.com/integrations/api and the published schema.
 """
@@ -23,12 +25,16 @@ from workers.clients.railway import (
     http_metrics,
     log_lines,
     network_logs,
+    notification_rules,
+    projects,
     structure,
 )
 from workers.clients.railway.activity import LogActivity, UsageResult
-from workers.clients.railway.documents import DOCUMENTS, MAX_SERVICES_PER_REQUEST, STRUCTURE, ServiceQuery
+from workers.clients.railway.documents import MAX_SERVICES_PER_REQUEST, STRUCTURE, ServiceQuery
 from workers.clients.railway.http_metrics import HttpMetrics, Limits
 from workers.clients.railway.log_lines import HttpLine
+from workers.clients.railway.notification_rules import NotificationRules
+from workers.clients.railway.projects import VisibleEnvironment
 from workers.clients.railway.quota import RateLimit
 from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import find_calls
@@ -44,16 +50,20 @@ __all__ = [
     "HttpMetrics",
     "Limits",
     "LogActivity",
+    "NotificationRules",
     "Railway",
     "ServiceEvent",
     "ServiceQuery",
     "ServiceUsage",
     "Traffic",
     "UsageResult",
+    "VisibleEnvironment",
     "batches",
     "find_calls",
 ]  # fmt: skip
 
+DOCUMENTS = documents.DOCUMENTS | notification_rules.DOCUMENTS | projects.DOCUMENTS
+"""Every document that the client can send, by operation name."""
 MAX_LINES = 5000
 """Lines per answer. Railway refuses a higher limit, and its log queries have no pages."""
 
@@ -87,7 +97,7 @@ class Railway:
         http: httpx.Client | None = None,
     ) -> None:
         self._transport = Transport(url, token, project_token, http)
-        self._has_project_token = project_token is not None
+        self._has_account_token, self._has_project_token = token is not None, project_token is not None
 
     def close(self) -> None:
         """Close the connections."""
@@ -122,6 +132,17 @@ class Railway:
         )
         ids = answer.project_token
         return [Environment(project_id=ids.project_id, environment_id=ids.environment_id)]
+
+    def visible_environments(self) -> list[VisibleEnvironment]:
+        """The environments that the token can see, by name; those of pull requests are left out."""
+        if self._has_account_token:
+            return projects.read_environments(self._transport)
+        return [projects.read_own_environment(self._transport)]
+
+    @property
+    def rules(self) -> NotificationRules:
+        """The notification rules; they need an account or workspace token."""
+        return NotificationRules(self._transport)
 
     # ---- a whole environment -----------------------------------------------------------------
 

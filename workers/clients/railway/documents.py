@@ -1,4 +1,4 @@
-"""Every GraphQL document that the client sends to Railway: queries of the published schema, no mutation.
+"""Every GraphQL document about an environment that the client sends to Railway; all of them are queries.
 
 A part is one root field under its own alias; `build_document` combines parts into one request.
 """

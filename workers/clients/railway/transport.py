@@ -125,17 +125,18 @@ class Transport:
         self._http.close()
 
     def query(
-        self, document: str, variables: Mapping[str, object], *, as_project: bool = False
+        self, document: str, variables: Mapping[str, object], *, as_project: bool = False, repeat: bool = True
     ) -> GraphQLAnswer:
         """The answer to a document, which may lack parts.
 
         Args:
             as_project: use the project token even if there is an account token.
+            repeat: send once more if the connection breaks; False for a mutation that must not run twice.
 
         Raises:
             RailwayBusy, RailwayRefused: Railway answered without data.
         """
-        envelope = self._envelope(self._send(document, variables, as_project))
+        envelope = self._envelope(self._send(document, variables, as_project, repeat))
         errors = tuple(self._graphql_error(entry) for entry in envelope.errors)
         if envelope.data is None or envelope.empty:
             raise error_for(errors)
@@ -146,17 +147,20 @@ class Transport:
         return GraphQLAnswer(envelope.data, errors)
 
     def query_as(
-        self, shape: type[M], document: str, variables: Mapping[str, object], *, as_project: bool = False
-    ) -> M:
+        self, shape: type[M], document: str, variables: Mapping[str, object], *, as_project: bool = False,
+        repeat: bool = True,
+    ) -> M:  # fmt: skip
         """The answer, validated as `shape`. Raises as `query`, and RailwayRefused if the data does not fit."""
-        data, errors = self.query(document, variables, as_project=as_project)
+        data, errors = self.query(document, variables, as_project=as_project, repeat=repeat)
         try:
             return shape.model_validate(data)
         except ValidationError as error:
             # A field is null because of an error that Railway reports: that error says more than ours.
             raise (error_for(errors) if errors else unexpected_shape(error)) from error
 
-    def _send(self, document: str, variables: Mapping[str, object], as_project: bool) -> httpx.Response:
+    def _send(
+        self, document: str, variables: Mapping[str, object], as_project: bool, repeat: bool
+    ) -> httpx.Response:
         """The response. Sends again once if the connection breaks or Railway asks for a short wait."""
         body = {"query": document, "variables": dict(variables)}
         headers = self._credential(as_project)
@@ -169,7 +173,7 @@ class Transport:
                 with deadline.within(min(TOTAL_SECONDS, self._remaining())):
                     response = self._http.post(self._url, json=body, headers=headers, timeout=timeout)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-                if attempt == MAX_ATTEMPTS:
+                if attempt == MAX_ATTEMPTS or not repeat:
                     raise self._unreachable(error) from error
                 continue
             except httpx.RequestError as error:
