@@ -54,11 +54,22 @@ INTERNAL_FIELDS = (
     "signals_seen",
     "taken_over",
     "unknown",
+    "claimed",
 )  # hidden: of use to workers only
 STATE_FIELDS = ("stage", "lease", "ended", "ended_as", "outcome")  # shown in the first line
 TIME_FIELDS = ("opened", "ended", "lease", "not_before", "failing_since", "ack_due_at", "last")
 COUNTERS = ("crashes", "attempts", "clean_sweeps")  # shown unless they are 0
-LISTED_ELSEWHERE = ("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")  # prefixes of hash fields
+LISTED_ELSEWHERE = (
+    "r:",
+    "a:",
+    "m:",
+    "same:",
+    "began:",
+    "on:",
+    "merge_from:",
+    "t:",
+    "s:",
+)  # prefixes of hash fields
 UNREADABLE = "cannot be read (damaged, or written by another version)"
 MAX_LINES = 12  # lines of one record after its first
 MAX_WIDTH = 400  # characters of one line

@@ -49,6 +49,9 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | `unknown` | stage, fence and time since when no worker knows its stage | ADOPT_UNKNOWN_STAGE |
 | `given_up` | why the stage gave up | `pipeline.failures` |
 | `r:<record>` | a record (`workers.engine.records`) | RECORD, and the script that opens it |
+| `t:<record>` | incidents and notifications: when the record was first made, and when it was last made anew | RECORD |
+| `s:<stage>` | incident: start of the stage's first run, end of its last, ms of all runs, number of runs, number of failed and crashed ones | `common/count_run.lua` |
+| `claimed` | incident: when its newest claim began | CLAIM |
 | `again:<record>` | 1 if an unreadable record was already made again | `pipeline.failures` |
 | alert: `firings`, `sweep`, `on:<sweep prefix>`, `same` | repeats; its sweep; the sweeps of each environment; the alert that answers for it | STORE_ALERT, ENQUEUE_ON_SWEEP |
 | sweep: `a:<alert id>`, `same:<scope>` | the alerts that it answers; the first alert of each scope | ENQUEUE_ON_SWEEP |

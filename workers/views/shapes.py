@@ -407,7 +407,7 @@ class EarlierRow(Model):
     opened_at: Moment | None = None
     ended_at: Moment | None = None
     text: str
-    """`#29 fixed this on 3 Oct; it held 41 days`."""
+    """`#29 fixed this on 3 Oct; the fix lasted 41 days`."""
     pull: PullLink | None = None
     later: bool = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from workers.engine import scripts
 from workers.engine.claim import Claim, Unreadable
 from workers.engine.codec import MAX_JSON_BYTES, MAX_STORED_BYTES, Record, TooLarge, pack, unpack
 from workers.engine.schema import PREFIX, SCHEDULE, EndedAs
+from workers.engine.stage_times import read_runs, read_times
 from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, Superseded
 
@@ -442,3 +444,67 @@ def test_a_decompression_bomb_is_unreadable() -> None:
 
     assert len(bomb) < MAX_STORED_BYTES
     assert unpack(bomb, str) is None
+
+
+# ---- times of stages and records ---------------------------------------------------------------
+
+
+def test_an_incident_keeps_when_its_stages_ran_and_how_often_they_failed(journal: WorkerStore) -> None:
+    key = open_incident(journal, f"{PREFIX}incident:abc:1")
+    claimed(journal, key, "enrich").advance("enrich", failed=True)
+    claimed(journal, key, "enrich").advance("diagnose")
+
+    runs = read_runs(journal.fields(key), "enrich")
+
+    assert runs is not None
+    assert (runs.runs, runs.failures) == (2, 1)
+    assert runs.started <= runs.ended
+    assert read_runs(journal.fields(key), "diagnose") is None
+
+
+def test_a_crashed_run_counts_as_a_failure_that_lasted_until_its_lease_ended(
+    journal: WorkerStore, let_leases_run_out: RunOut
+) -> None:
+    key = open_incident(journal, f"{PREFIX}incident:abc:1")
+    claimed(journal, key, "enrich")
+    let_leases_run_out()
+    claimed(journal, key, "enrich").advance("diagnose")
+
+    runs = read_runs(journal.fields(key), "enrich")
+
+    assert runs is not None
+    assert (runs.runs, runs.failures) == (2, 1)
+    assert runs.started <= runs.ended
+
+
+def test_a_record_keeps_when_it_was_first_made_and_last_made_anew(journal: WorkerStore) -> None:
+    key = open_incident(journal, f"{PREFIX}incident:abc:1")
+    claim = claimed(journal, key, "enrich")
+    claim.record(Record("answer", int), 1)
+    first = read_times(journal.fields(key), "answer")
+    time.sleep(0.005)
+    claim.record(Record("answer", int), 2)
+
+    times = read_times(journal.fields(key), "answer")
+
+    assert first is not None
+    assert times is not None
+    assert first[0] == first[1] == times[0] < times[1]
+
+
+def test_the_run_that_gives_up_counts_as_a_failure(journal: WorkerStore) -> None:
+    key = open_incident(journal, f"{PREFIX}incident:abc:1")
+    claimed(journal, key, "enrich").end(EndedAs.FAILED, "given up")
+
+    runs = read_runs(journal.fields(key), "enrich")
+
+    assert runs is not None
+    assert (runs.runs, runs.failures) == (1, 1)
+
+
+def test_a_sweep_keeps_no_times(journal: WorkerStore, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+    claim.record(Record("answer", int), 1)
+    claim.advance("analyse")
+
+    assert not [name for name in journal.fields(sweep_key) if name[:2] in ("t:", "s:") or name == "claimed"]

@@ -7,8 +7,10 @@ local stage, after_ms = ARGV[3], tonumber(ARGV[4])
 local blocked, reason, result = ARGV[5], ARGV[6], ARGV[7]
 -- @include common/now.lua
 -- @include common/wake.lua
+-- @include common/count_run.lua
 -- @include common/check_claim.lua
 
+count_run(journal, now, result == 'failed' and 1 or 0)
 redis.call('HDEL', journal, 'lease', 'not_before')
 local due_at = now + after_ms
 if blocked == '1' then

@@ -17,15 +17,17 @@ local answer_record = ARGV[8]
 -- @include common/list_ended.lua
 -- @include common/free_slot.lua
 -- @include common/close_incident.lua
+-- @include common/count_run.lua
 
 local state = redis.call('HMGET', journal, 'stage', 'ended', 'reserved', 'r:pull', 'r:remote', 'r:outcome',
-  'budget_day', 'r:usage')
+  'budget_day', 'r:usage', 'lease')
 local reserved, pull, remote, concluded = state[3], state[4], state[5], state[6]
 local budget_day, usage = state[7], state[8]
 if not state[1] then return 'gone' end
 if state[2] then return 'ended' end
 -- Race: a worker opened the pull request after the caller read the journal. The outcome would not name it.
 if cancelled_record ~= '' and (pull and '1' or '0') ~= names_pull then return 'changed' end
+if state[9] then count_run(journal, now, 0) end
 -- The worker that holds the claim loses it here: it records nothing more and changes nothing outside.
 redis.call('HINCRBY', journal, 'fence', 1)
 redis.call('HDEL', journal, 'lease', 'not_before', 'token')

@@ -3,6 +3,7 @@
 local journal, schedule, slot = KEYS[1], KEYS[2], KEYS[3]
 local stage, token, lease_ms, uses_slot = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 -- @include common/now.lua
+-- @include common/count_run.lua
 
 local state = redis.call('HMGET', journal, 'stage', 'lease', 'not_before', 'ended', 'run', 'crashes', 'fence',
   'signals', 'token')
@@ -33,9 +34,12 @@ end
 local current_run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local crash_count = tonumber(crashes or 0)
 if lease and run == current_run then crash_count = crash_count + 1 end
+-- The crashed claim released nothing: its lease is the last that is known of it.
+if lease then count_run(journal, math.min(now, tonumber(lease)), run == current_run and 1 or 0) end
 local lease_until = now + lease_ms
 redis.call('HSET', journal, 'fence', tonumber(current_fence or 0) + 1, 'token', token, 'lease', lease_until,
   'run', current_run, 'crashes', crash_count, 'signals_seen', signals or 0, 'taken_over', lease and 1 or 0)
+if string.match(journal, '^%w+:incident:') then redis.call('HSET', journal, 'claimed', now) end
 redis.call('HDEL', journal, 'not_before')
 redis.call('ZADD', schedule, lease_until, journal)
 return redis.call('HGETALL', journal)

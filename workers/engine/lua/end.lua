@@ -11,11 +11,13 @@ local final = ARGV[7]
 -- @include common/list_ended.lua
 -- @include common/free_slot.lua
 -- @include common/close_incident.lua
+-- @include common/count_run.lua
 -- @include common/check_claim.lua
 
 -- Race: the journal was woken during the claim. Its stage must look at that change before it may end.
 local signals = redis.call('HMGET', journal, 'signals', 'signals_seen')
 if final ~= '1' and tonumber(signals[1] or 0) > tonumber(signals[2] or 0) then return 2 end
+count_run(journal, now, ended_as == 'failed' and 1 or 0)
 redis.call('HDEL', journal, 'lease', 'not_before')
 redis.call('HSET', journal, 'ended', now, 'ended_as', ended_as, 'outcome', outcome)
 redis.call('ZREM', schedule, journal)

@@ -2,12 +2,25 @@
 local journal = KEYS[1]
 local fence, token = ARGV[1], ARGV[2]
 -- ARGV[3] onwards: field, value, …
+-- @include common/now.lua
 -- @include common/check_claim.lua
 
--- A new record is progress: crashes and failed attempts are counted from zero again.
-if string.sub(ARGV[3], 1, 2) == 'r:' and redis.call('HEXISTS', journal, ARGV[3]) == 0 then
-  redis.call('HSET', journal, 'crashes', 0, 'attempts', 0)
-  redis.call('HDEL', journal, 'failing_since')
+local fields = { unpack(ARGV, 3) }
+local record = string.match(ARGV[3], '^r:(.*)')
+if record then
+  local recorded = redis.call('HMGET', journal, ARGV[3], 't:' .. record)
+  -- A new record is progress: crashes and failed attempts are counted from zero again.
+  if not recorded[1] then
+    for _, part in ipairs({ 'crashes', 0, 'attempts', 0 }) do fields[#fields + 1] = part end
+    redis.call('HDEL', journal, 'failing_since')
+  end
+  -- People read when an incident's records and its messages were made. The time of the first version stays, and that of
+  -- the newest follows it.
+  if string.match(journal, '^%w+:incident:') or string.match(journal, '^%w+:notification:') then
+    local first = recorded[1] and string.match(recorded[2] or '', '^%d+')
+    fields[#fields + 1] = 't:' .. record
+    fields[#fields + 1] = first and first .. ' ' .. now or now
+  end
 end
-redis.call('HSET', journal, unpack(ARGV, 3))
+redis.call('HSET', journal, unpack(fields))
 return 1
