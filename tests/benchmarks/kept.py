@@ -11,7 +11,7 @@ import redis
 
 from tests.support.fakes.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine.schema import CONTROLS, OPEN, PREFIX, SCHEDULE
+from workers.engine.schema import DECISIONS, OPEN, PREFIX, SCHEDULE
 
 GOAL_KB = 200
 NEIGHBOURS = 20  # services beside the failing one, in the noisy environment
@@ -20,7 +20,7 @@ PINGS = 3  # sweeps without a finding before the incident
 PERMANENT_KEYS = (
     SCHEDULE,
     OPEN,
-    CONTROLS,
+    DECISIONS,
 )  # open work, open incidents and controls; entries leave them by themselves
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support import people
 from tests.support.pipeline import PipelineHarness, harness
 from workers.engine.schema import PREFIX
-from workers.incidents import controls
 from workers.models import Incident, Verdict, Verification
 
 
@@ -73,7 +73,7 @@ def test_a_verified_fix_becomes_one_pull_request_whose_link_is_posted(pipeline: 
 
 
 def test_a_paused_installation_changes_nothing_outside(pipeline: PipelineHarness) -> None:
-    controls.pause(pipeline.journal)
+    people.pause(pipeline.journal)
     pipeline.alert()
 
     for _ in range(20):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from datetime import UTC, datetime
 
-from workers.cli.lookup import find_journal
+from workers.actions.lookup import find_journal
 from workers.cli.replay_comparison import DIFFERENT, IMPOSSIBLE, SAME, ReplayResult, compare_fields
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub

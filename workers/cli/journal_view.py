@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from workers.cli.listing import field_text
-from workers.cli.lookup import find_journal
+from workers.actions.lookup import find_journal
 from workers.cli.transcript_view import summarise
 from workers.engine import records
 from workers.engine.codec import Record, json_text, unpack
-from workers.engine.journal_store import JournalStore
+from workers.engine.journal_store import JournalStore, field_text
 from workers.engine.schema import PREFIX, SCHEDULE, journal_id, notification_key
 from workers.models import (
     Alert,

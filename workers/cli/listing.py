@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from workers.engine import records
-from workers.engine.journal_store import JournalStore
+from workers.engine.journal_store import JournalStore, field_text
 from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs, journal_id
 from workers.incidents import controls, request_quota
 from workers.incidents.recovery import required_quiet_ms, required_sweeps
@@ -77,11 +77,6 @@ def collect(store: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS
         "muted": {safe_line(name): format_timestamp(until) for name, until in mutes.items()},
         "allowance": safe_line(request_quota.describe(request_quota.read(store, now), now)),
     }
-
-
-def field_text(fields: Fields, name: str) -> str:
-    """The text of a journal's hash field, "" if the field is not set."""
-    return fields.get(name, b"").decode(errors="replace")
 
 
 # ---- scheduled journals ----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from workers import detection
-from workers.cli.lookup import find_journal
+from workers.actions.lookup import find_journal
 from workers.engine import records
 from workers.engine.codec import VERSION, Record
 from workers.engine.journal_store import JournalStore

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from workers.cli.lookup import find_journal
+from workers.actions.lookup import find_journal
 from workers.engine import records
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import journal_id

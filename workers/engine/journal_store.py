@@ -139,6 +139,11 @@ class JournalStore:
         return [{name: value for name, value in row if value is not None} for row in rows]
 
 
+def field_text(fields: Mapping[str, bytes], name: str) -> str:
+    """The text of a journal's hash field, "" if the field is not set."""
+    return fields.get(name, b"").decode(errors="replace")
+
+
 def _with_shared_keys(script: Script, named: Mapping[str, Any]) -> dict[str, Any]:
     return {name: SHARED_KEYS[name] for name in script.signature.keys if name in SHARED_KEYS} | dict(named)
 

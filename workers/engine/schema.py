@@ -26,7 +26,10 @@
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
 | `history:<environment>` | hash: service → encoded summaries; `:progress`: the backfill | `history.summary_store` | 14 days |
 | `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
-| `controls` | hash: `paused`, `mute:<service>` | `pause`, `mute` | for ever |
+| `decisions` | hash: id → decision of a person that has not ended | DECIDE, CANCEL, UNDO_DECISION | until it ends, and the next one begins |
+| `decisions:ended` | list: decisions that ended, newest first, at most 1,000 | DECIDE, UNDO_DECISION | for ever |
+| `audit` | stream: actions of people with their results, about the newest 10,000 | every script that includes `common/answer_once.lua` | for ever |
+| `action:<digest>` | string: the audit's entry of one request, for its repeats | the same | 30 days |
 | `dramatiq:*` | Dramatiq's queues | the dispatcher, the receiver | – |
 | `dramatiq:enqueued` | Pub/Sub channel: the name of a queue with a new message | the script of `engine.broker` | – |
 
@@ -82,11 +85,20 @@ SCHEDULE = PREFIX + "schedule"
 OPEN = PREFIX + "open"
 ENDED = PREFIX + "ended"
 PINGS = PREFIX + "pings"
-CONTROLS = PREFIX + "controls"
+DECISIONS = PREFIX + "decisions"
+ENDED_DECISIONS = PREFIX + "decisions:ended"
+AUDIT = PREFIX + "audit"
 RATE_LIMIT = PREFIX + "railway:rate_limit"
 DUPLICATE_CHECK_PREFIX = PREFIX + "notification:dedupe:"
 
-SHARED_KEYS = {"schedule": SCHEDULE, "open_incidents": OPEN, "ended_journals": ENDED}
+SHARED_KEYS = {
+    "schedule": SCHEDULE,
+    "open_incidents": OPEN,
+    "ended_journals": ENDED,
+    "decisions": DECISIONS,
+    "ended_decisions": ENDED_DECISIONS,
+    "audit": AUDIT,
+}
 """Keys of which there is one: `JournalStore.run` fills them in wherever a script declares them."""
 
 
@@ -200,6 +212,11 @@ def no_problem_key(digest: str) -> str:
 def reservation_key(digest: str) -> str:
     """The reservation of a fault location."""
     return f"{PREFIX}reserved:{digest}"
+
+
+def action_key(digest: str) -> str:
+    """The result of a person's action, by the digest of its request id."""
+    return f"{PREFIX}action:{digest}"
 
 
 def rejection_key(digest: str) -> str:

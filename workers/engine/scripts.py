@@ -150,7 +150,11 @@ RESERVE_BUDGET = Script("reserve_budget")
 SETTLE_BUDGET = Script("settle_budget")
 COUNT_AGENT_RUN = Script("count_agent_run")
 
-# Commands of a person.
+# Actions of people. Each records its result in the same transaction, so that a repeat has no effect.
+APPEND_AUDIT = Script("append_audit")
+ACKNOWLEDGE = Script("acknowledge")
+DECIDE = Script("decide")
+UNDO_DECISION = Script("undo_decision")
 CANCEL = Script("cancel")
 RETRY = Script("retry")
 REQUEST_FIX = Script("request_fix")

@@ -1,46 +1,31 @@
-"""The operators' controls: pause and mutes, checked before every effect."""
+"""The operators' controls: pauses and mutes, checked before every effect."""
 
 from __future__ import annotations
 
-from workers.engine.journal_store import JournalStore
-from workers.engine.schema import CONTROLS
-from workers.errors import OnHold, Refused
+from datetime import UTC, datetime
 
-MUTE_PREFIX = "mute:"  # hash fields of CONTROLS: `mute:<service name or id>`, value: end in epoch seconds
+from workers.engine.journal_store import JournalStore
+from workers.errors import OnHold, Refused
+from workers.incidents import decisions
+from workers.models import DecisionKind
+
 RECHECK_SECONDS = 30.0  # delay before a journal on hold checks the controls again
+FOREVER = float("inf")  # the end of a mute that lasts until somebody undoes it
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_DURATION_SECONDS = 366 * 86_400
 
 
-def pause(store: JournalStore) -> None:
-    """Stop every effect until `resume`. Work in progress waits, and nothing is lost."""
-    store.command("hset", CONTROLS, "paused", "1")
-
-
-def resume(store: JournalStore) -> None:
-    """End the pause."""
-    store.command("hdel", CONTROLS, "paused")
-
-
-def mute(store: JournalStore, service: str, until: float) -> None:
-    """Neither fix nor report a service until a time.
-
-    Args:
-        service: its name or id.
-        until: epoch seconds; a time in the past ends the mute.
-    """
-    store.command("hset", CONTROLS, MUTE_PREFIX + service, str(until))
-
-
 def state(store: JournalStore, now: float) -> tuple[bool, dict[str, float]]:
-    """Whether the product is paused, and the end of each mute (epoch seconds) by the service's name or id."""
-    fields = store.fields(CONTROLS)
+    """Whether the product is paused, and the end of each mute (epoch seconds) by the service's name and by its id."""
+    active = decisions.active(store, datetime.fromtimestamp(now, UTC))
     mutes = {
-        name.removeprefix(MUTE_PREFIX): float(until)
-        for name, until in fields.items()
-        if name.startswith(MUTE_PREFIX)
+        service: decision.until.timestamp() if decision.until else FOREVER
+        for decision in active
+        if decision.kind is DecisionKind.MUTE
+        for service in (decision.service_id, decision.service_name)
+        if service
     }
-    return "paused" in fields, {service: until for service, until in mutes.items() if until > now}
+    return any(decision.kind is DecisionKind.PAUSE for decision in active), mutes
 
 
 def check(store: JournalStore, services: tuple[str, ...], now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -83,6 +84,8 @@ class Decision(Model):
     service_name: str = ""
     finding_kinds: tuple[Exact, ...] = ()
     """Kinds of findings that are no problem (`NOT_A_PROBLEM`)."""
+    critical_kinds: tuple[Exact, ...] = ()
+    """Those of them that were critical already: any other kind is reported again once it is critical."""
     incident_id: Exact = ""
     """The incident from which it was decided."""
     reason: str = ""
@@ -91,6 +94,10 @@ class Decision(Model):
     until: Moment | None = None
     undone_by: Person | None = None
     undone_at: Moment | None = None
+
+    def is_active(self, now: datetime) -> bool:
+        """True until it ends or is undone."""
+        return self.undone_at is None and (self.until is None or now < self.until)
 
 
 class Acknowledgement(Model):
@@ -103,5 +110,7 @@ class Acknowledgement(Model):
 class AuditEntry(Model):
     """An action and its result."""
 
+    id: Exact = ""
+    """Its place in the audit, which grows with time: `<milliseconds>-<number>`."""
     action: Action
     result: ActionResult

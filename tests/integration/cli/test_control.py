@@ -13,9 +13,9 @@ import redis
 from tests.support.fakes.railway_types import LogRow
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
+from workers.actions import journal_commands as control
 from workers.agent.coding_agent import AgentAnswer
 from workers.agent.saved_session import SESSION_FILE, can_resume
-from workers.cli import control
 from workers.engine import records
 from workers.engine.codec import pack
 from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from workers.cli import control
+from workers.actions import journal_commands as control
 from workers.engine.codec import pack
 from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import redis
 
+from tests.support import people
 from tests.support.journals import INCIDENT_ID, incident_record
 from workers.cli import listing
 from workers.clients.railway.quota import RateLimit
 from workers.engine.codec import pack
 from workers.engine.schema import OPEN, PREFIX, SCHEDULE, EndedAs
 from workers.engine.worker_store import WorkerStore
-from workers.incidents import controls, request_quota
+from workers.incidents import request_quota
 from workers.models import Outcome, PullRequest
 
 WAITING = Outcome(kind="waiting", headline="code: shop fails")
@@ -180,7 +181,7 @@ def test_ended_alerts_and_notifications_are_not_listed(journal: WorkerStore) -> 
 
 
 def test_a_pause_is_listed_with_the_command_that_ends_it(journal: WorkerStore) -> None:
-    controls.pause(journal)
+    people.pause(journal)
 
     assert "paused until `python -m workers resume`" in render(journal)
 

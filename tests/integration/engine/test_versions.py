@@ -13,7 +13,7 @@ import redis
 from tests.support.pipeline import PipelineHarness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
-from workers.cli import control
+from workers.actions import journal_commands as control
 from workers.engine import dispatcher, records
 from workers.engine.broker import make_broker
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, Claim

@@ -11,17 +11,17 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.support import builders
+from tests.support import builders, people
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import HOOK
 from tests.support.journals import enqueue_on_sweep
 from tests.support.pipeline import PipelineHarness, harness
-from workers.cli import control
+from workers.actions import journal_commands as control
 from workers.clients.slack import Slack
 from workers.engine.claim import Claim
 from workers.engine.codec import pack
 from workers.engine.schema import OPEN, PREFIX, SCHEDULE, EndedAs
-from workers.incidents import controls, grouping
+from workers.incidents import grouping
 from workers.incidents.opening import open_incidents
 from workers.models import (
     Alert,
@@ -301,11 +301,11 @@ def test_the_outcome_of_a_requested_fix_rings(services: FailingServices) -> None
 def test_muted_members_are_left_out_and_a_fully_muted_group_is_silent(services: FailingServices) -> None:
     until = datetime.now(UTC).timestamp() + 3600
     for name in ("api", "web", "mail"):
-        controls.mute(services.journal, name, until)
+        people.mute(services.journal, name, until)
     services.sweep("api", "web", "mail")
     services.notify()
     silent = services.channel_texts
-    controls.mute(services.journal, "api", 0)
+    people.mute(services.journal, "api", 0)
     services.notify()
 
     assert silent == []

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support import people
 from tests.support.pipeline import PipelineHarness, harness
 from workers.engine.schema import PINGS, SCHEDULE
-from workers.incidents import controls, intake, ping_watchdog
+from workers.incidents import intake, ping_watchdog
 from workers.models import Alert
 from workers.pipeline import failures
 from workers.pipeline.worker import run_stage
@@ -180,11 +181,11 @@ def test_a_ping_without_a_longer_wait_ends_an_earlier_one(quiet: PipelineHarness
 
 
 def test_a_report_waits_while_the_product_is_paused(quiet: PipelineHarness) -> None:
-    controls.pause(quiet.journal)
+    people.pause(quiet.journal)
     run_watchdog(quiet, minutes=31)
     kept = quiet.slack.texts
 
-    controls.resume(quiet.journal)
+    people.resume(quiet.journal)
     quiet.drive(lambda: quiet.slack.texts)
 
     assert kept == []

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from tests.support import builders
+from tests.support import builders, people
 from tests.support.pipeline import PipelineHarness
-from workers.cli import control
+from workers.actions import journal_commands as control
 from workers.engine import retries
 from workers.engine.codec import pack
 from workers.engine.schema import PREFIX, SCHEDULE
-from workers.incidents import controls
 from workers.models import Incident, Outcome, SlackMessage
 from workers.pipeline.worker import run_stage
 
@@ -87,7 +86,7 @@ def test_an_acknowledgement_says_why_the_answer_waits(reporting: PipelineHarness
 
 
 def test_an_alert_of_a_service_that_is_muted_by_id_is_not_reported(reporting: PipelineHarness) -> None:
-    controls.mute(reporting.journal, "svc-shop", 4_000_000_000.0)
+    people.mute(reporting.journal, "svc-shop", 4_000_000_000.0)
     alert = reporting.alert()
 
     notify(reporting, f"{PREFIX}notification:alert:{alert}")

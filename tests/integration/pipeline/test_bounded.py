@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from tests.benchmarks.kept import permanent_keys
+from tests.support import people
 from tests.support.journals import open_incident
 from tests.support.pipeline import (
     PipelineHarness,
@@ -21,7 +22,7 @@ from workers.engine.broker import MAX_QUEUED, NAMESPACE, SEND_INTERVAL_SECONDS, 
 from workers.engine.codec import MAX_STORED_BYTES
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import OPEN, PREFIX
-from workers.incidents import controls, opening, ping_watchdog
+from workers.incidents import opening, ping_watchdog
 from workers.models import Outcome
 from workers.pipeline.worker import run_stage
 
@@ -118,7 +119,7 @@ def test_a_sweep_without_findings_leaves_no_permanent_keys(start: StartHarness, 
 
 
 def test_a_muted_service_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
-    controls.mute(reporting.journal, "shop", time.time() + 3600)
+    people.mute(reporting.journal, "shop", time.time() + 3600)
     reporting.alert()
     reporting.drive(lambda: reporting.values(Outcome))
     work_all(reporting)
@@ -128,10 +129,10 @@ def test_a_muted_service_leaves_no_permanent_keys(reporting: PipelineHarness) ->
 
 
 def test_a_pause_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
-    controls.pause(reporting.journal)
+    people.pause(reporting.journal)
     reporting.alert()
     work_all(reporting)
-    controls.resume(reporting.journal)
+    people.resume(reporting.journal)
     reporting.drive(reporting.outcome_posts)
 
     assert permanent_keys(reporting.store) == []

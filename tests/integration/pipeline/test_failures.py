@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 import redis
 
+from tests.support import people
 from tests.support.fakes import shop
 from tests.support.pipeline import PipelineHarness, harness
-from workers.cli import control
+from workers.actions import journal_commands as control
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS
 from workers.engine.codec import VERSION, pack
 from workers.engine.schema import PREFIX, SCHEDULE
-from workers.incidents import controls
 from workers.models import FollowUp, PullRequest
 from workers.pipeline import stages, worker
 from workers.pipeline.worker import run_claimed, run_stage
@@ -153,7 +153,7 @@ def test_an_alert_of_an_unwatched_environment_ends(
 
 
 def test_sweeps_run_during_a_pause(reporting: PipelineHarness) -> None:
-    controls.pause(reporting.journal)
+    people.pause(reporting.journal)
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
     reporting.drive(lambda: reporting.count_ended_sweeps() == 1, stages=6)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support import people
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
 from tests.support.fakes.railway_types import WorldDeployment, WorldService
@@ -23,7 +24,6 @@ from workers.engine import records, scripts
 from workers.engine.codec import pack
 from workers.engine.schema import OPEN, PREFIX, SCHEDULE, journal_id, notification_key
 from workers.errors import Superseded
-from workers.incidents import controls
 from workers.models import (
     Category,
     Evidence,
@@ -451,12 +451,12 @@ def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
 
 
 def test_a_paused_pipeline_waits_and_continues_where_it_stopped(failing: PipelineHarness) -> None:
-    controls.pause(failing.journal)
+    people.pause(failing.journal)
     failing.alert()
     for _ in range(15):
         failing.work_next()
     silent = failing.slack.texts, failing.github.pushes[:]
-    controls.resume(failing.journal)
+    people.resume(failing.journal)
 
     failing.drive(ended(failing))
 
@@ -465,7 +465,7 @@ def test_a_paused_pipeline_waits_and_continues_where_it_stopped(failing: Pipelin
 
 
 def test_a_muted_service_is_not_reported(failing: PipelineHarness) -> None:
-    controls.mute(failing.journal, "shop", 4_000_000_000.0)
+    people.mute(failing.journal, "shop", 4_000_000_000.0)
     failing.alert()
 
     for _ in range(15):

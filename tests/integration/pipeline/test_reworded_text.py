@@ -17,7 +17,8 @@ import redis
 from pydantic import BaseModel
 
 from tests.support.pipeline import PipelineHarness, harness
-from workers.cli import control, listing
+from workers.actions import journal_commands as control
+from workers.cli import listing
 from workers.engine import records
 from workers.engine.codec import Record
 from workers.engine.schema import PREFIX

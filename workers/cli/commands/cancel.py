@@ -26,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Cancel the journal."""
-    from workers.cli import control
+    from workers.actions import journal_commands as control
 
     print_lines(control.cancel(open_store(settings), options.id))
     return 0

@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Approve the fix."""
-    from workers.cli import control
+    from workers.actions import journal_commands as control
 
     lines = control.request_fix(open_store(settings), options.id)
     print_lines(lines or ["nothing to fix: no open incident is without a pull request"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, open_store, print_lines
+from workers.cli.commands.shared import Subparsers, add_command, open_store, print_result
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -37,13 +36,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Begin or end the mute."""
-    from workers.incidents import controls
+    from workers.cli.person import act
+    from workers.incidents.controls import parse_duration
+    from workers.models import ActionKind
 
-    seconds = controls.parse_duration(options.span)
-    controls.mute(open_store(settings), options.service, time.time() + seconds)
+    store, seconds = open_store(settings), parse_duration(options.span)
     if not seconds:
-        print_lines([f"{options.service} is not muted"])
-        return 0
-    end = datetime.now(UTC) + timedelta(seconds=seconds)
-    print_lines([f"{options.service} is muted until {end:%Y-%m-%d %H:%M} UTC"])
-    return 0
+        return print_result(act(store, ActionKind.UNMUTE, options.service))
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    return print_result(act(store, ActionKind.MUTE, options.service, until=until))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, open_store
+from workers.cli.commands.shared import Subparsers, add_command, open_store, print_result
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -31,17 +31,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Begin the pause."""
-    from workers.incidents import controls
+    from workers.cli.person import act
+    from workers.models import ActionKind
 
-    controls.pause(open_store(settings))
-    print("paused: no posts, pull requests or agent runs until `python -m workers resume`")
-    return 0
+    return print_result(act(open_store(settings), ActionKind.PAUSE))
 
 
 def run_resume(settings: Settings, _options: argparse.Namespace) -> int:
     """End the pause."""
-    from workers.incidents import controls
+    from workers.cli.person import act
+    from workers.models import ActionKind
 
-    controls.resume(open_store(settings))
-    print("resumed: work that waited continues within half a minute")
-    return 0
+    return print_result(act(open_store(settings), ActionKind.RESUME))

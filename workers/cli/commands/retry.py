@@ -33,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Schedule the journal."""
-    from workers.cli import control
+    from workers.actions import journal_commands as control
 
     print_lines(control.retry(open_store(settings), options.id, options.stage))
     return 0

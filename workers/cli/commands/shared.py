@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from workers.engine.journal_store import JournalStore
+    from workers.models import ActionResult
     from workers.runtime.settings import Settings
 
 ID_HELP = "an id as `list` prints it, or a unique part of one, for example 3f9c2a"
@@ -94,6 +95,12 @@ def print_lines(lines: Iterable[str]) -> None:
     from workers.runtime.text import safe_row
 
     print("\n".join(safe_row(line) for line in lines), flush=True)
+
+
+def print_result(result: ActionResult) -> int:
+    """Print the answer to an action; the exit code: 1 if nothing was changed."""
+    print_lines(result.text.split("\n"))
+    return 0 if result.done else 1
 
 
 def print_json(value: object) -> None:

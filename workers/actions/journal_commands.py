@@ -9,12 +9,11 @@ import shlex
 from collections.abc import Callable
 from typing import NoReturn
 
-from workers.cli.listing import field_text
-from workers.cli.lookup import find_journal
+from workers.actions.lookup import find_journal
 from workers.engine import records, scripts
 from workers.engine.claim import LEASE_SECONDS, TTL_SECONDS
 from workers.engine.codec import pack
-from workers.engine.journal_store import JournalStore
+from workers.engine.journal_store import JournalStore, field_text
 from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
 from workers.engine.schema import OPEN, EndedAs, journal_id, notification_key, slot_key_of
 from workers.engine.stage_table import FIX, PLAN, WATCH, kind_of, stages_of, startable_stages
