@@ -12,6 +12,7 @@ from workers.cli.commands import (
     diagnose,
     evaluate,
     fix,
+    install,
     lookback,
     mute,
     pause,
@@ -28,7 +29,7 @@ from workers.errors import TrackwalkerError
 
 # In the order of the help: run, look, control, try out.
 COMMANDS = (
-    up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate, diagnose,
+    install, up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate, diagnose,
     verify,
 )  # fmt: skip
 

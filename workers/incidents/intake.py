@@ -110,7 +110,7 @@ def extend_ping_deadline(store: JournalStore, seconds: float) -> None:
 
 def record_probe(store: JournalStore, nonce: str) -> None:
     """Note that our own test webhook arrived."""
-    store.command("set", probe_key(nonce), 1, "ex", PROBE_SECONDS)
+    store.command("set", probe_key(nonce), 1, PROBE_SECONDS)
 
 
 def has_probe_arrived(store: JournalStore, nonce: str) -> bool:

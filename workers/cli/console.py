@@ -1,0 +1,52 @@
+"""Questions to a person on a terminal. In a pipe nothing is asked; callers then use defaults or refuse."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from workers.cli.commands.shared import print_lines
+from workers.runtime.text import safe_line
+
+
+@dataclass(frozen=True)
+class Console:
+    """Standard input and output as a person sees them.
+
+    Args:
+        is_interactive: whether questions may be asked.
+    """
+
+    is_interactive: bool
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Print lines; their text may be untrusted."""
+        print_lines(lines)
+
+    def ask(self, question: str) -> str:
+        """The answer of the person, without spaces around it; "" for an empty line.
+
+        Raises:
+            EOFError: the person closed the input (Ctrl-D).
+        """
+        return input(f"{safe_line(question)} ").strip()
+
+    def ask_secret(self, question: str) -> SecretStr:
+        """The same, without showing what is typed."""
+        return SecretStr(getpass.getpass(f"{safe_line(question)} (hidden) ").strip())
+
+    def confirm(self, question: str) -> bool:
+        """True if the person answers yes; an empty line, or a closed input, is a no."""
+        try:
+            return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+        except EOFError:
+            return False
+
+
+def standard_console() -> Console:
+    """The console of this process: interactive if both input and output are a terminal."""
+    return Console(sys.stdin.isatty() and sys.stdout.isatty())
