@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
 import sys
 import threading
 import time
@@ -21,9 +20,10 @@ import httpx
 
 from workers.clients import deadline
 from workers.errors import SettingsError
-from workers.runtime import logs, settings
+from workers.runtime import environment, logs, misspelt_settings, settings
 from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
+from workers.runtime.signals import Signals
 
 FIRST_PING_SECONDS = 5.0  # after the start, because the receiver starts at the same time
 TIMEOUT_SECONDS = 15.0  # per ping as a whole
@@ -189,20 +189,19 @@ def _run_forever(config: Settings, stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """Ping until SIGTERM or SIGINT."""
+    """Ping until SIGTERM, SIGINT or SIGHUP."""
     protect_process()
     logs.configure("clock")
     try:
+        misspelt_settings.refuse_unknown(environment.variables())
         config = settings.read()
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    signals = Signals()
     # A thread, so that a request under way does not delay the exit.
     start_thread(config)
-    stop.wait()
+    signals.wait_for_end()
     return 0
 
 

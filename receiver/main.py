@@ -29,7 +29,7 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import SCHEDULE
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
-from workers.runtime import environment, logs, settings, settings_check, store
+from workers.runtime import environment, logs, misspelt_settings, settings, store
 from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     protect_process()
     logs.configure("web")
     try:
-        settings_check.warn_unknown(environment.variables())
+        misspelt_settings.refuse_unknown(environment.variables())
         config = settings.read()
         composed = compose(config)
     except SettingsError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import cast
 
 from workers.cli.commands import (
     cancel,
     diagnose,
+    doctor,
     evaluate,
     fix,
     install,
@@ -29,10 +31,11 @@ from workers.errors import TrackwalkerError
 
 # In the order of the help: run, look, control, try out.
 COMMANDS = (
-    install, up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate, diagnose,
-    verify,
+    install, up, doctor, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate,
+    diagnose, verify,
 )  # fmt: skip
 
+CONSOLE_COMMAND = "trackwalker"  # in the environment's `bin`; it works from any folder
 INTERRUPTED = 130  # 128 + SIGINT, the shells' exit code for a program that Ctrl-C ended
 
 
@@ -44,10 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     # Imported late: `--help` needs no validation library.
-    from workers.runtime import settings
+    from workers.runtime import environment, settings
     from workers.runtime.process import protect_process
 
     protect_process()
+    if Path(sys.argv[0]).name == CONSOLE_COMMAND:
+        environment.use_installation_folder()
     try:
         if getattr(options, "without_settings", False):
             return int(options.run(None, options))

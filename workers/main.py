@@ -34,9 +34,10 @@ from workers.incidents import ping_watchdog
 from workers.pipeline.services import Services
 from workers.pipeline.worker import declare_actors
 from workers.remediation.resources import Remediation
-from workers.runtime import environment, logs, settings, settings_check, store
+from workers.runtime import environment, logs, misspelt_settings, settings, store
 from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
+from workers.runtime.signals import Signals
 
 WORKER_THREADS = 8  # as in the Procfile; the pipeline reserves two of them for notifications
 SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are released before
@@ -159,11 +160,11 @@ def build() -> None:
     """Make the broker with all actors Dramatiq's current broker; the entry point of Dramatiq's command line."""
     protect_process()
     logs.configure("worker")
-    settings_check.warn_unknown(environment.variables())
     dramatiq.set_broker(_build_broker(settings.read()))
 
 
 def _build_broker(config: Settings) -> dramatiq.Broker:
+    misspelt_settings.refuse_unknown(environment.variables())
     client, folder = store.connect(config), environment.data_dir()
     built = services(config, client, folder)
     if config.can_fix:
@@ -186,7 +187,7 @@ def _try_sandbox(remediation: Remediation) -> None:
 
 
 def main() -> int:
-    """Run one worker until SIGTERM or Ctrl-C; a second signal ends it at once."""
+    """Run one worker until SIGTERM or Ctrl-C; a signal more than a second after the first ends it at once."""
     protect_process()
     logs.configure("worker")
     try:
@@ -194,15 +195,7 @@ def main() -> int:
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
-    stopping = threading.Event()
-
-    def stop(*_: object) -> None:
-        if stopping.is_set():
-            os._exit(KILLED)
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
+    signals = Signals(on_repeat=partial(os._exit, KILLED))
     dramatiq.set_broker(broker)
     broker.emit_after("process_boot")
     worker = dramatiq.Worker(broker, worker_threads=WORKER_THREADS)
@@ -210,7 +203,7 @@ def main() -> int:
     # What is loaded now stays for the life of the process: the collector need not walk through it.
     gc.collect()
     gc.freeze()
-    stopping.wait()
+    signals.wait_for_end()
     worker.stop(timeout=SHUTDOWN_TIMEOUT_MS)
     return 0
 

@@ -146,8 +146,8 @@ def test_a_module_names_no_path_into_another_package(path: Path) -> None:
     assert climbs == [] or name_of(path) in PATHS_TO_THE_PROJECT
 
 
-PATHS_TO_THE_PROJECT = {"workers.remediation.resources"}
-"""Modules that look for files of the project itself (`.tools`), not of another package."""
+PATHS_TO_THE_PROJECT = {"workers.remediation.resources", "workers.runtime.environment"}
+"""Modules that look for files of the project itself (`.tools`, `.env`), not of another package."""
 
 
 def test_packages_import_each_other_in_no_circle() -> None:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -69,18 +70,36 @@ def _is_running(answer: str) -> bool:
     return answer == "+PONG" or answer.startswith(resp.LOADING)
 
 
+def owner_error(folder: Path) -> str:
+    """The reason why this process cannot own the store in the folder, "" if it can. Changes nothing."""
+    try:
+        with (folder / "owner.lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return f"another `trackwalker up` already runs on {folder}"
+    except OSError:
+        return ""  # not there yet, or not usable, which the start says
+    return ""
+
+
 class EmbeddedStore:
     """The store in a data folder, owned by this process.
 
     Args:
         start_seconds: time for a started server to answer.
+        should_stop: ends the wait for a started server once it returns True.
 
     Raises:
         SettingsError: another process owns the folder, or it cannot be used.
     """
 
-    def __init__(self, folder: Path, start_seconds: float = START_TIMEOUT_SECONDS) -> None:
-        self.folder, self.start_seconds = folder, start_seconds
+    def __init__(
+        self,
+        folder: Path,
+        start_seconds: float = START_TIMEOUT_SECONDS,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.folder, self.start_seconds, self.should_stop = folder, start_seconds, should_stop
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock: IO[str] = (folder / "owner.lock").open("w")
@@ -90,7 +109,9 @@ class EmbeddedStore:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise SettingsError((DATA_DIR, f"another `python -m workers up` already uses {folder}")) from None
+            raise SettingsError(
+                (DATA_DIR, f"another `trackwalker up` already runs on it: {folder}")
+            ) from None
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> str:
@@ -144,7 +165,7 @@ class EmbeddedStore:
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + self.start_seconds
-        while (answer := _ping(url)) != "+PONG":
+        while (answer := _ping(url)) != "+PONG" and not self.should_stop():
             is_late = time.monotonic() > deadline
             if is_late and _is_running(answer):
                 return  # loading; a new start would only begin again
@@ -173,8 +194,13 @@ class EmbeddedStore:
         if url := address(self.folder):
             resp.command(url, "SHUTDOWN", timeout=SHUTDOWN_TIMEOUT_SECONDS)
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            # For a server that has just been started and does not listen yet; it shuts down in the same way.
+            self._process.terminate()
+            try:
                 self._process.wait(SHUTDOWN_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         (self.folder / "store.pid").unlink(missing_ok=True)
         self._lock.close()
 

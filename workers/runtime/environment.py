@@ -12,36 +12,63 @@ from pathlib import Path
 from workers.errors import SettingsError
 
 DATA_DIR = "TRACKWALKER_DATA_DIR"  # the setting that names the folder of the embedded store, clones and runs
-DEFAULT_DATA_DIR = ".trackwalker"  # below the current folder
+DEFAULT_DATA_DIR = ".trackwalker"  # below the project folder
+HOME = "TRACKWALKER_HOME"  # names the project folder; a variable of the environment, as it decides which .env is read
+DOTENV = ".env"
 
 
-def variables(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> dict[str, str]:
+def project_folder() -> Path:
+    """The folder of `.env` and, by default, of the data: TRACKWALKER_HOME, else the current folder."""
+    return Path(os.environ.get(HOME) or ".")
+
+
+def use_installation_folder() -> None:
+    """Let this process and its children use the installation's `.env` if the current folder has none.
+
+    For the `trackwalker` command, which works from any folder.
+    """
+    if os.environ.get(HOME) or Path(DOTENV).is_file() or Path(DEFAULT_DATA_DIR).is_dir():
+        return
+    installation = Path(__file__).resolve().parents[2]
+    if (installation / DOTENV).is_file():
+        os.environ[HOME] = str(installation)
+
+
+def variables(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:
     """Every variable that is set and not empty. A variable of the environment wins over the same one in `.env`.
 
+    Space around a value is dropped: it comes from copying, and no header can carry a token with a line break.
+
     Args:
-        environ: the environment; None takes that of the process.
-        dotenv: the file that is read besides; None reads no file, and neither does a path where no file is.
+        environ: the environment; None takes that of the process, and the `.env` of the project folder.
+        dotenv: the file that is read besides; a path where no file is is no error.
 
     Raises:
-        SettingsError: the file cannot be read.
+        SettingsError: the file, or a line of it, cannot be read.
     """
-    values = _read_dotenv(dotenv) if dotenv and dotenv.is_file() else {}
-    values |= os.environ if environ is None else environ
-    return {name: value for name, value in values.items() if value}
+    path = project_folder() / DOTENV if environ is None and dotenv is None else dotenv
+    values: dict[str, str] = {}
+    if path and path.is_file():
+        # Imported late: most containers have no .env file.
+        from workers.runtime.dotenv_file import read_dotenv
+
+        file = read_dotenv(path)
+        if file.problems:
+            raise SettingsError(*file.problems)
+        values = file.values
+    return merged(values, os.environ if environ is None else environ)
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
-    # Imported late: most containers have no .env file, and the parser costs a supervisor memory.
-    from dotenv import dotenv_values
-
-    try:
-        return {name: value for name, value in dotenv_values(path).items() if value}
-    except OSError as error:
-        raise SettingsError((str(path), f"cannot be read: {error.strerror}")) from None
-    except UnicodeDecodeError:
-        raise SettingsError((str(path), "cannot be read: the file is not UTF-8")) from None
+def merged(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The values of a file and of the environment, which wins; without those that are empty."""
+    # A variable that is set to nothing takes the value of the file away.
+    both = {name: value.strip() for name, value in {**values, **environ}.items()}
+    return {name: value for name, value in both.items() if value}
 
 
 def data_dir() -> Path:
-    """The folder in which this installation keeps its data: TRACKWALKER_DATA_DIR, by default `.trackwalker` here."""
-    return Path(variables().get(DATA_DIR) or DEFAULT_DATA_DIR).absolute()
+    """The folder in which this installation keeps its data: TRACKWALKER_DATA_DIR, by default `.trackwalker`.
+
+    A relative path lies below the project folder.
+    """
+    return (project_folder() / (variables().get(DATA_DIR) or DEFAULT_DATA_DIR)).absolute()

@@ -231,27 +231,40 @@ def _check_address(value: str, *schemes: str) -> None:
         raise ValueError(f"must be an {' or '.join(schemes)} address")
 
 
-def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """The settings of the environment and of `.env`. From then on no text of this process shows their secrets.
 
     Args:
-        environ: the environment; None takes that of the process.
-        dotenv: the file that is read besides; None reads no file.
+        environ: the environment; None takes that of the process, and the `.env` of the project folder.
+        dotenv: the file that is read besides.
 
     Raises:
         SettingsError: at least one value is malformed; the error names all of them.
     """
-    present = variables(environ, dotenv)
-    keys = {name: value for name, value in present.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
-    try:
-        settings = Settings.model_validate(present | {"provider_keys": keys})
-    except ValidationError as error:
-        # `from None`: pydantic's error quotes the values, and some of them are secrets.
-        raise SettingsError(
-            *((str(item["loc"][0]), _reason(item["msg"])) for item in error.errors())
-        ) from None
-    remember_secrets(own_secrets(settings, present, settings.opencode_config))
+    settings, problems = read_valid(variables(environ, dotenv))
+    if problems:
+        raise SettingsError(*problems)
     return settings
+
+
+def read_valid(present: Mapping[str, str]) -> tuple[Settings, tuple[tuple[str, str], ...]]:
+    """The settings without the malformed ones, and those: pairs of a setting and what is wrong with it.
+
+    Args:
+        present: the variables that are set.
+    """
+    keys = {name: value for name, value in present.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
+    problems: tuple[tuple[str, str], ...] = ()
+    try:
+        settings = Settings.model_validate({**present, "provider_keys": keys})
+    except ValidationError as error:
+        # pydantic's error quotes the values, and some of them are secrets.
+        problems = tuple((str(item["loc"][0]), _reason(item["msg"])) for item in error.errors())
+        malformed = dict(problems)
+        valid = {name: value for name, value in present.items() if name not in malformed}
+        settings = Settings.model_validate({**valid, "provider_keys": keys})
+    remember_secrets(own_secrets(settings, present, settings.opencode_config))
+    return settings, problems
 
 
 def _reason(message: str) -> str:

@@ -1,19 +1,12 @@
-"""Names the settings that an installation still needs, and the variables that look like misspelt settings."""
+"""Names the settings that an installation still needs."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 
-from workers.runtime.environment import DATA_DIR
 from workers.runtime.settings import Settings
-
-PREFIX = "TRACKWALKER_"  # of the settings that are ours alone
-
-log = logging.getLogger("trackwalker.settings")
 
 
 class Need(StrEnum):
@@ -123,28 +116,3 @@ def _missing_for_fixes(settings: Settings) -> Iterable[MissingSetting]:
             "ANTHROPIC_API_KEY, OPENAI_API_KEY … or OPENCODE_CONFIG", Need.FIXES,
             "gives access to TRACKWALKER_MODEL", "Create an API key in the console of the model's provider",
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class UnknownSetting:
-    """A variable that looks like a setting and is none; `closest` is the setting with the most similar name."""
-
-    name: str
-    closest: str | None
-
-
-def unknown_names(names: Iterable[str]) -> list[UnknownSetting]:
-    """The names that start with `TRACKWALKER_` and are no setting, in alphabetical order: most likely misspelt."""
-    aliases = (str(field.validation_alias) for field in Settings.model_fields.values())
-    settings = [DATA_DIR, *(alias for alias in aliases if alias.startswith(PREFIX))]
-    unknown = sorted(name for name in names if name.startswith(PREFIX) and name not in settings)
-    return [
-        UnknownSetting(name, next(iter(get_close_matches(name, settings, n=1)), None)) for name in unknown
-    ]
-
-
-def warn_unknown(names: Iterable[str]) -> None:
-    """Log each of these variables that looks like a setting and is none."""
-    for unknown in unknown_names(names):
-        closest = {"closest": unknown.closest} if unknown.closest else {}
-        log.warning("unknown setting ignored", extra={"setting": unknown.name, **closest})

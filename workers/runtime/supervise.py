@@ -13,13 +13,12 @@ import contextlib
 import ctypes
 import logging
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from workers.errors import SettingsError
@@ -27,6 +26,7 @@ from workers.runtime import logs
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.environment import data_dir
 from workers.runtime.process import protect_process
+from workers.runtime.signals import Signals
 
 DRAIN_SECONDS = 15.0  # from SIGTERM to SIGKILL; less than the 20 s that the README asks of Railway
 MIN_RESTART_SECONDS = 0.25  # delay of the first restart
@@ -35,12 +35,13 @@ MAX_DOUBLINGS = 8  # of the delay; beyond it the delay has long reached its maxi
 STABLE_SECONDS = 30.0  # a process that ran this long starts with the first delay again
 STORE_CHECK_SECONDS = 4.0  # between two pings of the store; its exit is noticed at once
 PR_SET_PDEATHSIG = 1  # prctl(2)
-PIPE_READ_BYTES = 4096  # more signals than arrive between two looks of the supervisor
 
 DEFAULT_PROCESSES = {
     "web": [sys.executable, "-m", "receiver.main", "--clock"],
     "worker": [sys.executable, "-m", "workers.main"],
 }
+CHECKS = [sys.executable, "-m", "workers.doctor.at_start"]  # tells what is wrong, shows what runs, and ends
+WITH_CHECKS = "--checks"
 
 # Settings of glibc's malloc (mallopt(3)), unless the environment has others. A process with a dozen threads keeps a
 # dozen half-empty arenas otherwise, and does not return what a sweep has freed.
@@ -50,10 +51,16 @@ log = logging.getLogger("trackwalker.up")
 
 
 class Child:
-    """A supervised process: how to start it, and what became of it."""
+    """A supervised process: how to start it, and what became of it.
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
-        self.name, self.command, self.environment = name, command, environment
+    Args:
+        runs_once: it is not started again after its exit.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: dict[str, str], *, runs_once: bool = False
+    ) -> None:
+        self.name, self.command, self.environment, self.runs_once = name, command, environment, runs_once
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
         self.crash_count = 0
@@ -65,7 +72,8 @@ class Child:
         self.started_at = time.monotonic()
         # preexec_fn is safe here, because this process has a single thread.
         self.process = subprocess.Popen(
-            self.command, env=self.environment, start_new_session=True, preexec_fn=_die_with_parent  # noqa: PLW1509
+            self.command, env=self.environment, start_new_session=True,
+            preexec_fn=partial(_die_with_parent, os.getpid()),  # noqa: PLW1509
         )  # fmt: skip
         log.info("process started", extra={"child": self.name, "pid": self.process.pid})
 
@@ -81,45 +89,12 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
-class Signals:
-    """Waits for the signals of this process. Takes no lock, as a `threading.Event` does.
-
-    Race: a handler runs between two bytecodes of the main thread. If that thread waits for an Event or clears it at
-    that moment, it holds the Event's lock, and a handler that sets the Event waits for its own thread forever. Two
-    children that exit within a millisecond are enough. Here the interpreter writes a byte into a pipe instead.
-    """
-
-    def __init__(self) -> None:
-        self.is_ending = False
-        """True once SIGTERM, SIGINT or SIGHUP has arrived."""
-        self._reader, writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(writer, False)
-        # A full pipe loses nothing: the supervisor looks at all children, however many bytes there are.
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._end)
-        # A child has exited. Without a handler there is no byte, and the supervisor would have to poll.
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-
-    def wait(self, seconds: float | None) -> None:
-        """Return after the next signal, at once if one arrived since the last call.
-
-        Args:
-            seconds: the longest wait; None waits for a signal alone.
-        """
-        select.select([self._reader], [], [], seconds)
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._reader, PIPE_READ_BYTES)
-
-    def _end(self, *_: object) -> None:
-        self.is_ending = True
-
-
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     # Otherwise the child of a killed supervisor lives on as a second worker. Linux only.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)  # the supervisor was killed before the call, which then has no effect
 
 
 def read_procfile(path: Path) -> list[tuple[str, str]]:
@@ -128,42 +103,35 @@ def read_procfile(path: Path) -> list[tuple[str, str]]:
     return [(name.strip(), command.strip()) for name, colon, command in lines if colon]
 
 
-def port_error(port: int) -> str:
-    """The reason why no process can listen on the port now, "" if one can."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return ""
-
-
 def main(arguments: Sequence[str]) -> int:
     """Supervise until SIGTERM or Ctrl-C; 0 after an orderly shutdown, 1 if the embedded store does not start.
 
     Args:
-        arguments: nothing, or the path of a Procfile.
+        arguments: the path of a Procfile, if any; `--checks` besides checks the installation once, beside the start.
     """
     protect_process()
     logs.configure("up")
     try:
-        return _run(Path(arguments[0]) if arguments else None)
+        paths = [Path(argument) for argument in arguments if argument != WITH_CHECKS]
+        return _run(next(iter(paths), None), with_checks=WITH_CHECKS in arguments)
     except SettingsError as error:
         print(f"trackwalker: {error}", file=sys.stderr)
         return 1
 
 
-def _run(procfile: Path | None) -> int:
-    signals = Signals()
-    store = None if os.environ.get("REDIS_URL") else EmbeddedStore(data_dir())
+def _run(procfile: Path | None, *, with_checks: bool) -> int:
+    # SIGCHLD: a child has exited. Without it the supervisor would have to poll.
+    signals = Signals(wake_on=(signal.SIGCHLD,))
+    store = None if os.environ.get("REDIS_URL") else EmbeddedStore(data_dir(), should_stop=signals.has_ended)
     children: list[Child] = []
     try:
         environment = _child_environment(store.ensure() if store else None)
         commands = _procfile_commands(procfile) if procfile else DEFAULT_PROCESSES
         children = [Child(name, command, dict(environment)) for name, command in commands.items()]
+        children += [Child("checks", CHECKS, dict(environment), runs_once=True)] if with_checks else []
         for child in children:
-            child.start()
+            if not signals.is_ending:
+                child.start()
         _watch(children, store, signals)
     finally:
         _shut_down(children)
@@ -201,7 +169,7 @@ def _seconds_to_next_event(
     children: list[Child], store: EmbeddedStore | None, check_at: float
 ) -> float | None:
     """Seconds until a restart or a check of the store is due; None if only a signal can change anything."""
-    times = [child.restart_at for child in children if child.process is None]
+    times = [child.restart_at for child in children if child.process is None and not child.runs_once]
     times += [check_at] if store else []
     return max(0.0, min(times) - time.monotonic()) if times else None
 
@@ -223,12 +191,15 @@ def _restart_store(children: list[Child], store: EmbeddedStore) -> None:
 def _restart_if_exited(child: Child) -> None:
     process, now = child.process, time.monotonic()
     if process is None:
-        if now >= child.restart_at:
+        if now >= child.restart_at and not child.runs_once:
             child.start()
         return
     if process.poll() is None:
         return
     child.kill()
+    if child.runs_once:
+        child.process = None
+        return
     child.crash_count = 0 if now - child.started_at > STABLE_SECONDS else child.crash_count + 1
     delay = min(MAX_RESTART_SECONDS, MIN_RESTART_SECONDS * 2 ** min(child.crash_count, MAX_DOUBLINGS))
     child.process, child.restart_at = None, now + delay

@@ -9,7 +9,7 @@ import pytest
 from workers.errors import SettingsError
 from workers.runtime import environment
 from workers.runtime.settings import read
-from workers.runtime.settings_check import Need, missing, unknown_names, warn_unknown
+from workers.runtime.settings_check import Need, missing
 
 
 def error_text(**values: str) -> str:
@@ -71,7 +71,7 @@ def test_an_env_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(b"A=\xff\xfe\n")
 
-    with pytest.raises(SettingsError, match=r"\.env: cannot be read: the file is not UTF-8"):
+    with pytest.raises(SettingsError, match=r"\.env line 1: is not UTF-8"):
         read({}, dotenv=file)
 
 
@@ -136,23 +136,3 @@ def test_an_account_token_needs_the_names_of_the_environments() -> None:
 
     assert setting.names == ("TRACKWALKER_ENVIRONMENTS",)
     assert setting.is_required
-
-
-def test_a_misspelt_setting_comes_with_the_closest_name() -> None:
-    [unknown] = unknown_names(["TRACKWALKER_MOD", "TRACKWALKER_DATA_DIR", "TRACKWALKER_SECRET", "PATH"])
-
-    assert (unknown.name, unknown.closest) == ("TRACKWALKER_MOD", "TRACKWALKER_MODE")
-
-
-def test_an_unknown_setting_like_no_other_comes_without_a_suggestion() -> None:
-    [unknown] = unknown_names(["TRACKWALKER_ZZZZZZZZZZZZZZZZ"])
-
-    assert unknown.closest is None
-
-
-def test_an_unknown_setting_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    warn_unknown(["TRACKWALKER_MOD"])
-
-    [record] = caplog.records
-    assert (record.levelname, vars(record)["setting"]) == ("WARNING", "TRACKWALKER_MOD")
-    assert vars(record)["closest"] == "TRACKWALKER_MODE"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from workers.engine.journal_store import JournalStore
@@ -90,11 +90,19 @@ def require_sweep_settings(settings: Settings) -> None:
         )
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Print the lines of a result. Every command prints by it or by `print_json`: their text may be untrusted."""
+def print_lines(
+    lines: Iterable[str], colour: Callable[[str], str] | None = None, file: TextIO | None = None
+) -> None:
+    """Print the lines of a result. Every command prints by it or by `print_json`: their text may be untrusted.
+
+    Args:
+        colour: adds colours to a line that has been cleaned.
+        file: None for standard output.
+    """
     from workers.runtime.text import safe_row
 
-    print("\n".join(safe_row(line) for line in lines), flush=True)
+    rows = map(safe_row, lines)
+    print("\n".join(map(colour, rows) if colour else rows), flush=True, file=file)
 
 
 def print_result(result: ActionResult) -> int:

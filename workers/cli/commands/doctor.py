@@ -1,0 +1,51 @@
+"""`python -m workers doctor`: check everything that an installation depends on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import Subparsers, add_command, print_json, print_lines, print_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers,
+        "doctor",
+        "check tokens, programs, Redis and the webhook, and name the step that repairs each problem",
+        details="Takes at most 20 seconds. Asks the model for one token, and changes nothing.\n"
+        "Exit code: 0 if everything works, 1 with warnings, 2 if something does not work.",
+        example="doctor --post",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object (default: text)")
+    parser.add_argument("--quick", action="store_true", help="run only the checks that `up` runs at start")
+    parser.add_argument("--post", action="store_true", help="post one test message to Slack")
+    parser.set_defaults(run=run, without_settings=True)
+
+
+def run(_: Settings | None, options: argparse.Namespace) -> int:
+    """Print the report. Return 0 if everything works, 1 with warnings, 2 with errors."""
+    from workers import doctor
+    from workers.doctor import report_lines
+
+    report = doctor.examine(
+        is_quick=options.quick, post_test=options.post, report_progress=_progress(options)
+    )
+    if options.json:
+        print_json(report.model_dump(mode="json") | {"exit_code": report.exit_code})
+    else:
+        print_lines(report_lines.render(report), report_lines.colour if sys.stdout.isatty() else None)
+    return report.exit_code
+
+
+def _progress(options: argparse.Namespace) -> Callable[[str], None]:
+    if options.json or not sys.stderr.isatty():
+        return lambda _: None
+    return lambda area: print_progress(f"{area} checked")

@@ -1,0 +1,99 @@
+"""Checks the settings: what cannot be read, is misspelt, was copied wrongly, or is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.models.check_results import CheckResult, CheckStatus
+from workers.runtime import environment, settings
+from workers.runtime.dotenv_file import DotenvFile, read_dotenv
+from workers.runtime.misspelt_settings import setting_names, similar_names, unknown_names, wrongly_copied
+from workers.runtime.settings import Settings
+from workers.runtime.settings_check import missing
+from workers.runtime.text import plural
+
+AREA = "Settings"
+
+
+@dataclass(frozen=True)
+class PresentSettings:
+    """The settings that can be read, and what is wrong with the others."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    folder: Path
+    """The data folder."""
+    dotenv: Path | None
+    """The `.env` that was read; None if there is none."""
+    file: DotenvFile
+    malformed: tuple[tuple[str, str], ...]
+    """Settings and what is wrong with each."""
+
+
+def read_present() -> PresentSettings:
+    """The settings of the environment and of `.env`, read as far as possible."""
+    path = environment.project_folder() / environment.DOTENV
+    file = read_dotenv(path) if path.is_file() else DotenvFile({})
+    environ = environment.merged(file.values, os.environ)
+    config, malformed = settings.read_valid(environ)
+    folder = environ.get(environment.DATA_DIR) or environment.DEFAULT_DATA_DIR
+    return PresentSettings(
+        config, environ, (environment.project_folder() / folder).absolute(),
+        path.absolute() if path.is_file() else None, file, malformed,
+    )  # fmt: skip
+
+
+def check_settings(present: PresentSettings) -> tuple[CheckResult, ...]:
+    """The problems of the settings, or one line that says how many there are."""
+    problems = (*_unreadable(present), *_doubtful(present), *_missing(present))
+    if any(problem.status is CheckStatus.ERROR for problem in problems):
+        return problems
+    number = len(setting_names() & present.environ.keys())
+    where = f"{present.dotenv} and the environment" if present.dotenv else "the environment, no .env here"
+    text = f"{plural(number, 'setting')} in {where}, none unknown"
+    return (CheckResult(area=AREA, status=CheckStatus.OK, what=text), *problems)
+
+
+def _unreadable(present: PresentSettings) -> Iterator[CheckResult]:
+    for place, reason in present.file.problems:
+        yield _error(f"{place} {reason}")
+    for name, reason in present.malformed:
+        yield _error(f"{name} {reason}", f"correct {name}, or remove it to use the default")
+    for unknown in unknown_names(present.environ):
+        repair = f"rename it to {unknown.closest}" if unknown.closest else "remove it"
+        yield _error(str(unknown), repair)
+    for name, reason in wrongly_copied(present.environ):
+        what, _, repair = reason.partition(": ")
+        yield _error(f"{name} {what}", repair)
+
+
+def _doubtful(present: PresentSettings) -> Iterator[CheckResult]:
+    for similar in similar_names(present.environ):
+        yield _warning(str(similar), f"rename it to {similar.closest} if you meant that")
+    for name in present.file.repeated:
+        yield _warning(f"{name} stands more than once in {present.dotenv}; the last value counts", "keep one")
+    config = present.settings
+    if config.slack_bot_token and not config.slack_channel:
+        yield _warning(
+            "SLACK_BOT_TOKEN is set and SLACK_CHANNEL is not", "set SLACK_CHANNEL, for example #on-call"
+        )
+
+
+def _missing(present: PresentSettings) -> Iterator[CheckResult]:
+    malformed = dict(present.malformed)
+    for setting in missing(present.settings):
+        if malformed.keys() & set(setting.names):
+            continue  # it is set, and named above
+        result = _error if setting.is_required else _warning
+        yield result(f"{setting.label}: not set; it {setting.purpose}", setting.how)
+
+
+def _error(what: str, repair: str = "") -> CheckResult:
+    return CheckResult(area=AREA, status=CheckStatus.ERROR, what=what, repair=repair)
+
+
+def _warning(what: str, repair: str = "") -> CheckResult:
+    return CheckResult(area=AREA, status=CheckStatus.WARNING, what=what, repair=repair)
