@@ -17,7 +17,9 @@ from workers.engine.codec import Record
 from workers.models import (
     Acknowledgement,
     Alert,
+    CheckResult,
     Decision,
+    DismissedFinding,
     Environment,
     Evidence,
     Finding,
@@ -29,6 +31,7 @@ from workers.models import (
     Plan,
     PullRequest,
     RemoteRepository,
+    Rollback,
     SlackMessage,
     Summary,
     Survey,
@@ -46,6 +49,7 @@ INCIDENT = Record("incident", Incident)
 # A sweep.
 SURVEY = Record("survey", Survey)
 FINDINGS = Record("findings", list[Finding])
+DISMISSED = Record("dismissed", list[DismissedFinding])  # findings that people decided are no problem
 OPENED_AT = Record("opened_at", datetime)  # the time under which the sweep's incidents are opened
 
 # An incident: the newest findings of its cause and of its symptoms, which later sweeps keep current.
@@ -86,6 +90,8 @@ USAGE = Record("usage", Usage)
 
 # An incident: what people decided about it.
 ACKNOWLEDGED = Record("acknowledged", Acknowledgement)
+ROLLBACK = Record("rollback", Rollback)  # the newest rollback; also in the rollback's own journal
+CHECKED = Record("checked", CheckResult)  # the newest check that a person asked for
 DECISION = Record("decision", Decision)  # the snooze, or that it is not a problem
 
 CALLS: dict[str, Record[Transcript]] = {"reader": READER_CALLS, "writer": WRITER_CALLS}

@@ -125,6 +125,12 @@ class EndedAs(StrEnum):
     CHECKED = "checked"
     """The check for duplicate posts is done, or impossible."""
     CANCELLED = "cancelled"
+    NOT_A_PROBLEM = "not_a_problem"
+    """A person decided that the trouble of an incident is none."""
+    PERFORMED = "performed"
+    """A rollback, or the end of one, is done."""
+    REFUSED = "refused"
+    """A rollback came too late, or Railway refused it; nothing was changed."""
     FAILED = "failed"
     """A stage gave up."""
 

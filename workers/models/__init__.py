@@ -40,6 +40,7 @@ from workers.models.evidence import (
 )
 from workers.models.incident import (
     WAY_IN_KEY,
+    DismissedFinding,
     Finding,
     FindingKind,
     Incident,
@@ -51,7 +52,7 @@ from workers.models.incident import (
 )
 from workers.models.log_line import LogLine
 from workers.models.model_calls import ModelCall, Transcript
-from workers.models.notification import Answer, AnswerKind, DropReason, SlackMessage
+from workers.models.notification import Answer, AnswerKind, CheckResult, DropReason, SlackMessage
 from workers.models.proposal import (
     Check,
     Fix,
@@ -67,6 +68,7 @@ from workers.models.proposal import (
     Verification,
     VerificationReason,
 )
+from workers.models.rollback import CommitNote, Rollback, RollbackKind, RollbackOption, RollbackState
 from workers.models.summary import History, Summary
 from workers.models.survey import (
     GAP_LABELS,
@@ -104,12 +106,15 @@ __all__ = [
     "AuditEntry",
     "Category",
     "Check",
+    "CheckResult",
     "CleanModel",
     "CodeLocation",
+    "CommitNote",
     "ContainerStart",
     "Decision",
     "DecisionKind",
     "Deployment",
+    "DismissedFinding",
     "DnsAnswer",
     "DropReason",
     "Environment",
@@ -154,6 +159,10 @@ __all__ = [
     "Repository",
     "Reproduction",
     "RequestPattern",
+    "Rollback",
+    "RollbackKind",
+    "RollbackOption",
+    "RollbackState",
     "Run",
     "Service",
     "SettingUse",

@@ -12,7 +12,7 @@ class Alert(Model):
     """A request to check an environment: a webhook, a forwarded message, a ping or a command."""
 
     id: str
-    source: Literal["railway", "slack", "ping", "command"]
+    source: Literal["railway", "slack", "ping", "command", "person"]
     kind: str
     """`deployment.crashed`, `volumealert.triggered`, `message`, `ping` …: lower case, no `_` or `-`."""
     project_id: str | None = None

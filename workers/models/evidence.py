@@ -10,6 +10,7 @@ from pydantic import Field
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact, Text
 from workers.models.incident import Finding
+from workers.models.rollback import RollbackOption
 from workers.models.survey import Deployment, Gap, Sibling
 
 
@@ -306,6 +307,8 @@ class Evidence(Model):
     requests: tuple[RequestPattern, ...] = ()
     locations: tuple[CodeLocation, ...] = ()
     suspect: Suspect | None = None
+    rollback: RollbackOption | None = None
+    """None where no deployment caused the trouble, or Railway cannot roll back to the one before it."""
     upstreams: tuple[Upstream, ...] = ()
     repository: Repository | None = None
     network: Network = Network()

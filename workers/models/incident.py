@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from workers.models.action import Decision
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact
 from workers.models.survey import Gap, Service, Sibling, Window
@@ -62,6 +63,13 @@ class Finding(Model):
     def named_sentence(self) -> str:
         """The sentence with the name of the service before it: `api: CPU at 97 % of its 2-vCPU limit …`."""
         return f"{self.service}: {self.sentence}"
+
+
+class DismissedFinding(Model):
+    """A finding that opened no incident, because a person decided that it is no problem."""
+
+    finding: Finding
+    decision: Decision
 
 
 def alerting_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -124,6 +132,8 @@ class Incident(Model):
     failed_reads: tuple[Gap, ...] = ()
     relapse: Relapse | None = None
     """The occurrence before this one, if it ended within a day."""
+    despite: tuple[Decision, ...] = ()
+    """Decisions that such findings are no problem, which do not cover these: they are critical now and were not."""
 
     @property
     def id(self) -> str:

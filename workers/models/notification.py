@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from workers.models.action import Decision, Person
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact
 from workers.models.incident import Finding
@@ -23,6 +24,8 @@ class AnswerKind(StrEnum):
     """Something was seen that is no incident: a notice, or the rest of an incident that has ended."""
     UNCLEAR = "unclear"
     """Something could not be read, so this check shows nothing."""
+    NOT_A_PROBLEM = "not_a_problem"
+    """A person decided that what was found is no problem; `decision` says who, and until when."""
     NOT_RUNNING = "not_running"
     """No deployment of the service is running."""
     NO_DATA = "no_data"
@@ -59,6 +62,8 @@ class Answer(Model):
     """Requests in the window; None if the traffic is unknown, or the alert names no service."""
     failed_requests: int = 0
     """Those that were answered with 5xx."""
+    decision: Decision | None = None
+    """The decision that what was found is no problem (`NOT_A_PROBLEM`)."""
     platform_incident: str = ""
     """Railway's description of its own incident."""
     at: Moment | None = None
@@ -69,6 +74,16 @@ class Answer(Model):
     The error: `CHECK_FAILED`, `OPERATIONAL_ERROR`. The environment: `WEBHOOKS_MISSING`, `UNKNOWN_SERVICE`,
     `FIRST_CHECK`.
     """
+
+
+class CheckResult(Model):
+    """The answer to a person who asked for a check."""
+
+    person: Person
+    asked_at: Moment
+    at: Moment
+    """The end of the checked window."""
+    answer: Answer
 
 
 class DropReason(StrEnum):

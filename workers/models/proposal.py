@@ -155,7 +155,7 @@ class Outcome(Model):
 
     kind: Literal[
         "pull request", "reported", "waiting", "delayed", "blocked", "nothing proposed", "attached", "failed",
-        "cancelled",
+        "cancelled", "not a problem",
     ]  # fmt: skip
     """The result.
 
