@@ -34,6 +34,9 @@ BUSY = (
     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(BUSY_BODY), BUSY_BODY)
 )
 
+STREAM_MARK = "is_event_stream"
+"""Attribute of a request's `state`: its response goes on until the client, the handler or the server ends it."""
+
 log = logging.getLogger("trackwalker.web")
 
 
@@ -167,6 +170,13 @@ class GuardedProtocol(H11Protocol):
         """Answer a malformed request, unless an answer is under way."""
         self._answer(400, msg)
 
+    @property
+    def _is_stream(self) -> bool:
+        """True while a stream of events is sent: `receiver.page` marks its requests."""
+        cycle: RequestResponseCycle | None = self.cycle
+        is_running = cycle is not None and not cycle.response_complete
+        return is_running and bool(self.scope.get("state", {}).get(STREAM_MARK))
+
     def _should_upgrade(self) -> bool:
         return False  # no endpoint speaks another protocol; `close_after_errors` answers websockets
 
@@ -174,6 +184,8 @@ class GuardedProtocol(H11Protocol):
         """End the connection once its request is answered."""
         if self.is_closing:
             self._socket.abort()
+        elif self._is_stream:
+            self.close()  # it would never end by itself
         else:
             super().shutdown()
 
@@ -202,6 +214,9 @@ class GuardedProtocol(H11Protocol):
 
     def _expire(self) -> None:
         self._timer = None
+        if self._is_stream and not (self.is_closing or self._socket.get_write_buffer_size()):
+            self._start_timer(self.limits.response_seconds)  # the client has taken all events so far
+            return
         if self.is_closing or self._received or self._socket.get_write_buffer_size():
             self._socket.abort()
         elif self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:

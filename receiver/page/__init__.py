@@ -1,0 +1,1 @@
+"""The page: what a person reads and presses in a browser, rendered by the web process."""
