@@ -22,6 +22,9 @@ from receiver.app import build_app
 from receiver.connection import ConnectionLimits
 from receiver.endpoints import Endpoints, Scope
 from receiver.fallback import FallbackNotifier
+from receiver.page.backend import journal_backend
+from receiver.page.routes import page_routes
+from receiver.page.site import Site
 from receiver.server import build_server
 from workers.clients.slack import Slack
 from workers.engine import broker
@@ -106,7 +109,8 @@ def compose(config: Settings) -> Starlette:
         next_ping=next_ping,
         record_probe=partial(intake.record_probe, journal_store),
     )
-    return build_app(endpoints)
+    site = Site(config, journal_store, journal_backend(journal_store, config), partial(datetime.now, UTC))
+    return build_app(endpoints, page_routes(site))
 
 
 def _post_line(config: Settings) -> Callable[[str], None]:

@@ -16,10 +16,14 @@ from workers.engine.schema import CONTROLS, ENDED, OPEN, PREFIX
 from workers.errors import NotAvailable
 
 POLL_SECONDS = 2.0  # a change is shown about a second later on average
-HEARTBEAT_SECONDS = 8.0  # below the receiver's deadline for a response, and below the idle timeouts of proxies
+HEARTBEAT_SECONDS = (
+    8.0  # below the receiver's deadline for a response, and below the idle timeouts of proxies
+)
 STREAM_SECONDS = 300.0  # then the browser connects again, and shows its session
 RETRY_MS = 3000  # delay of the browser before it connects again
-MAX_STREAMS = 24  # open at once: more tabs than an on-call team has, far fewer than the receiver's connections
+MAX_STREAMS = (
+    24  # open at once: more tabs than an on-call team has, far fewer than the receiver's connections
+)
 FIELDS = (
     "stage", "fence", "ended", "firings", "found_by", "clean_sweeps", "recovered_by", "attempts", "crashes", "reason",
     "suppressed_by", "group", "fix_requests", "rewatch_count", "generation", "cancel_count", "given_up",

@@ -1,0 +1,91 @@
+"""What the page reads and does, as functions: the views of the journal and the actions of people.
+
+Each loads its module when it is called first: an installation whose page nobody opens does not pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from receiver.page import live
+from workers.engine.journal_store import JournalStore
+from workers.models import Action, ActionResult, AuditEntry, Decision
+from workers.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.views.history import HistoryQuery
+    from workers.views.shapes import HistoryPage, IncidentView, Overview, RecordView
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Everything behind the page. Each function raises NotAvailable if Redis does not answer.
+
+    Args:
+        audit: the newest entries before a time (None: the newest of all), at most so many.
+        versions: the version of each of these topics, see `receiver.page.live`.
+    """
+
+    overview: Callable[[datetime], Overview]
+    incident: Callable[[str], IncidentView | None]
+    record: Callable[[str, str], RecordView | None]
+    history: Callable[[HistoryQuery], HistoryPage]
+    decisions: Callable[[], Sequence[Decision]]
+    audit: Callable[[int, datetime | None], Sequence[AuditEntry]]
+    markdown: Callable[[IncidentView], str]
+    perform: Callable[[Action], ActionResult]
+    versions: Callable[[frozenset[str]], Mapping[str, str]]
+
+
+def journal_backend(store: JournalStore, settings: Settings) -> Backend:
+    """The backend of an installation."""
+
+    def overview(now: datetime) -> Overview:
+        from workers.views import overview as module
+
+        return module.read(store, settings, now)
+
+    def incident(incident_id: str) -> IncidentView | None:
+        from workers.views import incident_view as module
+
+        return module.read(store, incident_id)
+
+    def record(journal: str, name: str) -> RecordView | None:
+        from workers.views import record_view as module
+
+        return module.read(store, journal, name)
+
+    def history(query: HistoryQuery) -> HistoryPage:
+        from workers.views import history as module
+
+        return module.search(store, query)
+
+    def markdown(view: IncidentView) -> str:
+        from workers.views import postmortem
+
+        return postmortem.markdown(view)
+
+    return Backend(
+        overview=overview, incident=incident, record=record, history=history, markdown=markdown,
+        decisions=lambda: _decisions(store), audit=lambda limit, before: _audit(store, limit, before),
+        perform=lambda action: _perform(store, action),
+        versions=lambda topics: live.read_versions(store, topics),
+    )  # fmt: skip
+
+
+def _decisions(store: JournalStore) -> Sequence[Decision]:
+    store.ping()
+    return ()
+
+
+def _audit(store: JournalStore, limit: int, before: datetime | None) -> Sequence[AuditEntry]:
+    store.ping()
+    return ()
+
+
+def _perform(store: JournalStore, action: Action) -> ActionResult:
+    store.ping()
+    return ActionResult(done=False, text=f"{action.kind} is not available")

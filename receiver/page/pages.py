@@ -1,0 +1,131 @@
+"""The pages that show something. Each reads one view of the journal and fills one template."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from receiver.page.live import NOW
+from receiver.page.site import Call
+from workers.models import Category
+from workers.models.links import incident_of_path, incident_path
+
+if TYPE_CHECKING:
+    from workers.views.shapes import IncidentView
+
+AUDIT_ROWS = 50
+INCIDENT_NAME = re.compile(r"[0-9A-Za-z]{1,64}-[0-9A-Za-z]{1,64}", re.ASCII)
+RECORD_NAME = re.compile(r"[0-9A-Za-z_.:\-]{1,120}", re.ASCII)
+JOURNAL_ID = re.compile(r"[0-9A-Za-z_.:\-]{1,300}", re.ASCII)
+QUERY_FIELDS = ("text", "service", "environment", "category", "state", "is_open")
+
+
+def now(call: Call) -> Response:
+    """What is broken now, and what Trackwalker is doing."""
+    version = call.site.backend.versions(frozenset({NOW}))[NOW]
+    overview = call.site.backend.overview(call.site.now())
+    return call.render("now.html", topic=NOW, version=version, overview=overview)
+
+
+def incident(call: Call) -> Response:
+    """Everything about one incident."""
+    name = _name(call)
+    journal = incident_of_path(name)
+    version = call.site.backend.versions(frozenset({journal}))[journal]
+    return call.render(
+        "incident.html",
+        topic=name,
+        version=version,
+        incident=_incident(call),
+        own_path=incident_path(journal),
+    )
+
+
+def rollback(call: Call) -> Response:
+    """The exact effect of a rollback, and the button that does it."""
+    return call.render("rollback.html", incident=_incident(call))
+
+
+def incident_json(call: Call) -> Response:
+    """The incident as JSON, for agents."""
+    return JSONResponse(_incident(call).model_dump(mode="json"))
+
+
+def incident_markdown(call: Call) -> Response:
+    """The incident as a draft of a post-mortem."""
+    text = call.site.backend.markdown(_incident(call))
+    return Response(text, media_type="text/markdown; charset=utf-8")
+
+
+def record(call: Call) -> Response:
+    """One record of a journal."""
+    journal, name = call.request.path_params["journal"], call.request.path_params["record"]
+    if not JOURNAL_ID.fullmatch(journal) or not RECORD_NAME.fullmatch(name):
+        raise HTTPException(404)
+    view = call.site.backend.record(journal, name)
+    if view is None:
+        raise HTTPException(404)
+    return call.render("record.html", record=view)
+
+
+def history(call: Call) -> Response:
+    """Open and ended incidents, with search and filters."""
+    from pydantic import ValidationError
+
+    from workers.views.history import HistoryQuery
+    from workers.views.shapes import IncidentState
+
+    asked = call.request.query_params
+    fields = {name: asked[name][:200] for name in QUERY_FIELDS if asked.get(name)}
+    page = asked.get("page", "1")
+    try:
+        query = HistoryQuery.model_validate({**fields, "page": page})
+    except ValidationError:
+        fields, query = {}, HistoryQuery()
+    result = call.site.backend.history(query)
+
+    def link(number: int) -> str:
+        return "/history?" + urlencode({**fields, "page": number})
+
+    return call.render(
+        "history.html", result=result, fields=fields, link=link,
+        categories=list(Category), states=list(IncidentState),
+    )  # fmt: skip
+
+
+def decisions(call: Call) -> Response:
+    """What people have paused, muted or declared no problem."""
+    return call.render("decisions.html", topic=NOW, version="", decisions=call.site.backend.decisions())
+
+
+def audit(call: Call) -> Response:
+    """Who did what, the newest first."""
+    entries = call.site.backend.audit(AUDIT_ROWS, _moment(call.request.query_params.get("before", "")))
+    return call.render("audit.html", entries=entries, has_more=len(entries) == AUDIT_ROWS)
+
+
+def _name(call: Call) -> str:
+    name: str = call.request.path_params["name"]
+    if not INCIDENT_NAME.fullmatch(name):
+        raise HTTPException(404)
+    return name
+
+
+def _incident(call: Call) -> IncidentView:
+    view = call.site.backend.incident(incident_of_path(_name(call)))
+    if view is None:
+        raise HTTPException(404)
+    return view
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

@@ -1,0 +1,55 @@
+"""The routes of the page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from receiver.connection import STREAM_MARK
+from receiver.page import logins, pages, presses
+from receiver.page.assets import asset_route
+from receiver.page.live import NOW
+from receiver.page.site import Call, Site, View, guard, public
+from workers.models.links import incident_of_path
+
+
+def page_routes(site: Site) -> list[BaseRoute]:
+    """All routes of the page."""
+
+    def shown(path: str, view: View) -> Route:
+        return Route(path, guard(site, view), methods=["GET"])
+
+    return [
+        asset_route(),
+        shown("/", pages.now),
+        shown("/incidents/{name}.json", pages.incident_json),
+        shown("/incidents/{name}.md", pages.incident_markdown),
+        shown("/incidents/{name}", pages.incident),
+        shown("/incidents/{name}/rollback", pages.rollback),
+        shown("/records/{journal}/{record}", pages.record),
+        shown("/history", pages.history),
+        shown("/decisions", pages.decisions),
+        shown("/audit", pages.audit),
+        Route("/actions", guard(site, presses.press), methods=["POST"]),
+        Route("/login", public(site, logins.show), methods=["GET"]),
+        Route("/login", public(site, logins.enter), methods=["POST"]),
+        Route("/logout", guard(site, logins.leave), methods=["POST"]),
+        shown("/events", _events),
+    ]
+
+
+def _events(call: Call) -> Response:
+    """Live updates of the overview, or of the incident in the query."""
+    live = call.site.live
+    name = call.request.query_params.get("incident", "")
+    if name and not pages.INCIDENT_NAME.fullmatch(name):
+        raise HTTPException(404)
+    if live.is_full:
+        return PlainTextResponse("too many live pages are open\n", 503, headers={"Retry-After": "30"})
+    topic = incident_of_path(name) if name else NOW
+    setattr(call.request.state, STREAM_MARK, True)
+    stream: AsyncIterator[bytes] = live.events(topic)
+    return StreamingResponse(stream, media_type="text/event-stream")

@@ -1,0 +1,106 @@
+"""Serves the page on a real loopback socket, from sample values, with the receiver's own server."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from receiver.app import build_app
+from receiver.connection import ConnectionLimits
+from receiver.endpoints import Endpoints, Scope
+from receiver.page.backend import Backend
+from receiver.page.routes import page_routes
+from receiver.page.site import Site
+from receiver.server import build_server
+from tests.support import page_samples as samples
+from tests.support.fakes.serving import free_port
+from tests.support.polling import wait_until
+from workers.engine.journal_store import JournalStore
+from workers.models import Action, ActionResult, AuditEntry, Decision
+from workers.runtime.settings import Settings, read
+from workers.views.history import HistoryQuery
+from workers.views.shapes import HistoryPage, IncidentView, Overview, RecordView
+
+TIMEZONE = "Europe/Berlin"
+
+
+@dataclass
+class Sample:
+    """What the page shows, which tests may replace, and what was pressed."""
+
+    overview: Overview = field(default_factory=samples.overview)
+    incident: IncidentView = field(default_factory=samples.incident)
+    record: RecordView = field(default_factory=samples.record)
+    history: HistoryPage = field(default_factory=samples.history)
+    decisions: Sequence[Decision] = field(default_factory=samples.decisions)
+    audit: Sequence[AuditEntry] = field(default_factory=samples.audit)
+    version: str = "1"
+    actions: list[Action] = field(default_factory=list)
+    queries: list[HistoryQuery] = field(default_factory=list)
+    result: ActionResult = ActionResult(done=True, text="Done as asked.")
+
+    def backend(self) -> Backend:
+        """A backend that answers with these values."""
+        return Backend(
+            overview=lambda _: self.overview, incident=self._incident, record=lambda *_: self.record,
+            history=self._search, decisions=lambda: self.decisions, audit=lambda *_: self.audit,
+            markdown=lambda view: f"# {view.service}\n", perform=self._perform, versions=self._versions,
+        )  # fmt: skip
+
+    def hostile(self) -> Sample:
+        """The same values with hostile text in each of them."""
+        return Sample(
+            overview=samples.hostile(self.overview), incident=samples.hostile(self.incident),
+            record=samples.hostile(self.record), history=samples.hostile(self.history),
+            decisions=[samples.hostile(item) for item in self.decisions], audit=[samples.hostile(item) for item in self.audit],
+            result=samples.hostile(self.result),
+        )  # fmt: skip
+
+    def _incident(self, journal: str) -> IncidentView | None:
+        return self.incident if journal == samples.INCIDENT else None
+
+    def _search(self, query: HistoryQuery) -> HistoryPage:
+        self.queries.append(query)
+        return self.history
+
+    def _perform(self, action: Action) -> ActionResult:
+        self.actions.append(action)
+        return self.result
+
+    def _versions(self, topics: frozenset[str]) -> Mapping[str, str]:
+        return dict.fromkeys(topics, self.version)
+
+
+def page_settings(**environ: str) -> Settings:
+    """Settings for the page."""
+    return read({"TRACKWALKER_SECRET": "s3cret", "TRACKWALKER_TIMEZONE": TIMEZONE, **environ}, dotenv=None)
+
+
+def build_page(sample: Sample, store: JournalStore, now: datetime = samples.AT, **environ: str) -> Any:
+    """The web app with the page."""
+    endpoints = Endpoints(
+        secrets=("s3cret",), ingest=lambda alerts: [alert.id for alert, _ in alerts], check_store=lambda: None,
+        count_open=lambda: 0, notify_fallback=lambda _: None, scope=Scope(), now=lambda: now, token=lambda: "t",
+    )  # fmt: skip
+    return build_app(endpoints, page_routes(Site(page_settings(**environ), store, sample.backend(), lambda: now)))
+
+
+@contextmanager
+def served_page(
+    sample: Sample, store: JournalStore, limits: ConnectionLimits | None = None, **environ: str
+) -> Iterator[str]:
+    """The address of a running server with the page."""
+    server = build_server(build_page(sample, store, **environ), "127.0.0.1", free_port(), limits or ConnectionLimits())
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, what="the server")
+    try:
+        yield f"http://127.0.0.1:{server.config.port}"
+    finally:
+        server.handle_exit(signal.SIGTERM, None)
+        thread.join(10)
