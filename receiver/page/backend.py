@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from receiver.page import live
 from workers.engine.journal_store import JournalStore
@@ -25,7 +26,7 @@ class Backend:
     """Everything behind the page. Each function raises NotAvailable if Redis does not answer.
 
     Args:
-        audit: the newest entries before a time (None: the newest of all), at most so many.
+        audit: at most so many entries that are older than the one with this id ("": the newest).
         versions: the version of each of these topics, see `receiver.page.live`.
     """
 
@@ -34,7 +35,7 @@ class Backend:
     record: Callable[[str, str], RecordView | None]
     history: Callable[[HistoryQuery], HistoryPage]
     decisions: Callable[[], Sequence[Decision]]
-    audit: Callable[[int, datetime | None], Sequence[AuditEntry]]
+    audit: Callable[[int, str], Sequence[AuditEntry]]
     markdown: Callable[[IncidentView], str]
     perform: Callable[[Action], ActionResult]
     versions: Callable[[frozenset[str]], Mapping[str, str]]
@@ -71,21 +72,24 @@ def journal_backend(store: JournalStore, settings: Settings) -> Backend:
     return Backend(
         overview=overview, incident=incident, record=record, history=history, markdown=markdown,
         decisions=lambda: _decisions(store), audit=lambda limit, before: _audit(store, limit, before),
-        perform=lambda action: _perform(store, action),
+        perform=lambda action: _perform(store, action, ZoneInfo(settings.timezone)),
         versions=lambda topics: live.read_versions(store, topics),
     )  # fmt: skip
 
 
 def _decisions(store: JournalStore) -> Sequence[Decision]:
-    store.ping()
-    return ()
+    from workers.incidents import decisions
+
+    return decisions.all(store)
 
 
-def _audit(store: JournalStore, limit: int, before: datetime | None) -> Sequence[AuditEntry]:
-    store.ping()
-    return ()
+def _audit(store: JournalStore, limit: int, before: str) -> Sequence[AuditEntry]:
+    from workers.incidents import audit
+
+    return audit.entries(store, limit, before)
 
 
-def _perform(store: JournalStore, action: Action) -> ActionResult:
-    store.ping()
-    return ActionResult(done=False, text=f"{action.kind} is not available")
+def _perform(store: JournalStore, action: Action, zone: tzinfo) -> ActionResult:
+    from workers import actions
+
+    return actions.perform(store, action, zone=zone)

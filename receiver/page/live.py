@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import CONTROLS, ENDED, OPEN, PREFIX
+from workers.engine.schema import DECISIONS, ENDED, OPEN, journal_key
 from workers.errors import NotAvailable
 
 POLL_SECONDS = 2.0  # a change is shown about a second later on average
@@ -104,8 +104,8 @@ def read_versions(store: JournalStore, topics: frozenset[str]) -> dict[str, str]
     versions = {}
     for topic in ordered:
         ids = opened if topic == NOW else [topic]
-        rows = store.columns([PREFIX + name for name in ids], FIELDS)
-        sizes = [store.command("hlen", PREFIX + name) for name in ids]
+        rows = store.columns([journal_key(name) for name in ids], FIELDS)
+        sizes = [store.command("hlen", journal_key(name)) for name in ids]
         text = repr((common if topic == NOW else b"", ids, rows, sizes)).encode()
         versions[topic] = hashlib.sha256(text).hexdigest()[:16]
     return versions
@@ -113,4 +113,4 @@ def read_versions(store: JournalStore, topics: frozenset[str]) -> dict[str, str]
 
 def _common(store: JournalStore) -> bytes:
     ended = store.command("zrange", ENDED, -1, -1)
-    return repr((ended, sorted(store.fields(CONTROLS).items()))).encode()
+    return repr((ended, sorted(store.fields(DECISIONS).items()))).encode()

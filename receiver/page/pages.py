@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -22,6 +21,7 @@ AUDIT_ROWS = 50
 INCIDENT_NAME = re.compile(r"[0-9A-Za-z]{1,64}-[0-9A-Za-z]{1,64}", re.ASCII)
 RECORD_NAME = re.compile(r"[0-9A-Za-z_.:\-]{1,120}", re.ASCII)
 JOURNAL_ID = re.compile(r"[0-9A-Za-z_.:\-]{1,300}", re.ASCII)
+ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
 QUERY_FIELDS = ("text", "service", "environment", "category", "state", "is_open")
 
 
@@ -105,7 +105,7 @@ def decisions(call: Call) -> Response:
 
 def audit(call: Call) -> Response:
     """Who did what, the newest first."""
-    entries = call.site.backend.audit(AUDIT_ROWS, _moment(call.request.query_params.get("before", "")))
+    entries = call.site.backend.audit(AUDIT_ROWS, _entry_id(call.request.query_params.get("before", "")))
     return call.render("audit.html", entries=entries, has_more=len(entries) == AUDIT_ROWS)
 
 
@@ -123,9 +123,5 @@ def _incident(call: Call) -> IncidentView:
     return view
 
 
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
+def _entry_id(text: str) -> str:
+    return text if ENTRY_ID.fullmatch(text) else ""

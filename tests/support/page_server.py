@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+
+from starlette.applications import Starlette
 
 from receiver.app import build_app
 from receiver.connection import ConnectionLimits
@@ -42,24 +43,33 @@ class Sample:
     version: str = "1"
     actions: list[Action] = field(default_factory=list)
     queries: list[HistoryQuery] = field(default_factory=list)
-    result: ActionResult = ActionResult(done=True, text="Done as asked.")
+    result: ActionResult = field(default_factory=lambda: ActionResult(done=True, text="Done as asked."))
 
     def backend(self) -> Backend:
         """A backend that answers with these values."""
         return Backend(
-            overview=lambda _: self.overview, incident=self._incident, record=lambda *_: self.record,
-            history=self._search, decisions=lambda: self.decisions, audit=lambda *_: self.audit,
-            markdown=lambda view: f"# {view.service}\n", perform=self._perform, versions=self._versions,
-        )  # fmt: skip
+            overview=lambda _: self.overview,
+            incident=self._incident,
+            record=lambda *_: self.record,
+            history=self._search,
+            decisions=lambda: self.decisions,
+            audit=lambda *_: self.audit,
+            markdown=lambda view: f"# {view.service}\n",
+            perform=self._perform,
+            versions=self._versions,
+        )
 
     def hostile(self) -> Sample:
         """The same values with hostile text in each of them."""
         return Sample(
-            overview=samples.hostile(self.overview), incident=samples.hostile(self.incident),
-            record=samples.hostile(self.record), history=samples.hostile(self.history),
-            decisions=[samples.hostile(item) for item in self.decisions], audit=[samples.hostile(item) for item in self.audit],
+            overview=samples.hostile(self.overview),
+            incident=samples.hostile(self.incident),
+            record=samples.hostile(self.record),
+            history=samples.hostile(self.history),
+            decisions=[samples.hostile(item) for item in self.decisions],
+            audit=[samples.hostile(item) for item in self.audit],
             result=samples.hostile(self.result),
-        )  # fmt: skip
+        )
 
     def _incident(self, journal: str) -> IncidentView | None:
         return self.incident if journal == samples.INCIDENT else None
@@ -81,13 +91,21 @@ def page_settings(**environ: str) -> Settings:
     return read({"TRACKWALKER_SECRET": "s3cret", "TRACKWALKER_TIMEZONE": TIMEZONE, **environ}, dotenv=None)
 
 
-def build_page(sample: Sample, store: JournalStore, now: datetime = samples.AT, **environ: str) -> Any:
+def build_page(sample: Sample, store: JournalStore, now: datetime, **environ: str) -> Starlette:
     """The web app with the page."""
     endpoints = Endpoints(
-        secrets=("s3cret",), ingest=lambda alerts: [alert.id for alert, _ in alerts], check_store=lambda: None,
-        count_open=lambda: 0, notify_fallback=lambda _: None, scope=Scope(), now=lambda: now, token=lambda: "t",
-    )  # fmt: skip
-    return build_app(endpoints, page_routes(Site(page_settings(**environ), store, sample.backend(), lambda: now)))
+        secrets=("s3cret",),
+        ingest=lambda alerts: [alert.id for alert, _ in alerts],
+        check_store=lambda: None,
+        count_open=lambda: 0,
+        notify_fallback=lambda _: None,
+        scope=Scope(),
+        now=lambda: now,
+        token=lambda: "t",
+    )
+    return build_app(
+        endpoints, page_routes(Site(page_settings(**environ), store, sample.backend(), lambda: now))
+    )
 
 
 @contextmanager
@@ -95,7 +113,12 @@ def served_page(
     sample: Sample, store: JournalStore, limits: ConnectionLimits | None = None, **environ: str
 ) -> Iterator[str]:
     """The address of a running server with the page."""
-    server = build_server(build_page(sample, store, **environ), "127.0.0.1", free_port(), limits or ConnectionLimits())
+    server = build_server(
+        build_page(sample, store, samples.AT, **environ),
+        "127.0.0.1",
+        free_port(),
+        limits or ConnectionLimits(),
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started, what="the server")

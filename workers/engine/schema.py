@@ -30,7 +30,6 @@
 | `decisions:ended` | list: decisions that ended, newest first, at most 1,000 | DECIDE, UNDO_DECISION | for ever |
 | `audit` | stream: actions of people with their results, about the newest 10,000 | every script that includes `common/answer_once.lua` | for ever |
 | `action:<digest>` | string: the audit's entry of one request, for its repeats | the same | 30 days |
-| `controls` | hash: `paused`, `mute:<service>` | `pause`, `mute` | for ever |
 | `page:session:<digest>` | string: 1 while a browser is logged in | `receiver.page.sessions` | 7 days, or until the logout |
 | `page:attempts:<client>` | string: wrong passwords of a client, or of all | `receiver.page.login` | 5 minutes |
 | `dramatiq:*` | Dramatiq's queues | the dispatcher, the receiver | – |
