@@ -36,11 +36,12 @@ help:
 	@echo 'make lock          choose the newest versions and write the lock files'
 	@echo 'make clean         remove what setup and the tests made; keeps .env and .trackwalker'
 
-# A python3 may be too old, or a pyenv shim without a Python behind it, so each candidate is tried by running it.
+# A python3 may be too old, or a pyenv shim without a Python behind it, so each candidate is tried by running it. That
+# of .venv comes first: another python3 in front of PATH is no reason to install everything again.
 setup:
-	@for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
+	@for python in "$(PYTHON)" .venv/bin/python python3 python3.14 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-			exec "$$python" tools/setup.py; \
+			exec "$$python" tools/setup.py $(if $(PYTHON),--this-python); \
 		fi; \
 	done; \
 	echo 'setup: no Python 3.11 or newer found (tried python3, python3.14 ... python3.11; or say PYTHON=...)' >&2; exit 1

@@ -1,4 +1,4 @@
-"""Make a checkout ready to run: .venv, .tools/bin/{opencode,rg} and a secret in .env.
+"""Make a checkout ready to run: .venv with the command `trackwalker`, .tools/bin/{opencode,rg} and a secret in .env.
 
 It uses the standard library only, because it runs before anything is installed, and writes only into the checkout.
 """
@@ -9,14 +9,17 @@ import hashlib
 import os
 import platform
 import re
-import secrets
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from console_command import COMMAND, write_command
+from dotenv_secret import has_secret, write_secret
+from setup_error import SetupError
 
 if sys.version_info < (3, 11):  # noqa: UP036 - runs under the python3 that the machine has
     sys.exit(f"setup: Python 3.11 or newer is needed, this is {platform.python_version()}")
@@ -25,13 +28,15 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
 LOG = TOOLS / "setup.log"
+DOTENV = ROOT / ".env"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 NODE_LOCK = ROOT / "tools" / "node.lock"
 NPM_FILES = [ROOT / "tools" / "package.json", ROOT / "tools" / "package-lock.json"]
 OLDEST_NPM = 8  # the first version that reads and keeps our lock file's format
 
-SECRET = "TRACKWALKER_SECRET"  # noqa: S105 - its name, not its value
-SECRET_LINE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{SECRET}[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+# Ends with 0 if the packages lie where this Python looks for them: not so after an upgrade of the system's Python.
+PROBE = "import sys, sysconfig, os; sys.exit(not os.path.isdir(os.path.join(sysconfig.get_path('purelib'), 'redis')))"
+PROBE_SECONDS = 20
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 HERE = f"{sys.platform}-{ARCHITECTURES.get(platform.machine().lower(), platform.machine())}"
 # name in .tools/bin → npm package of this platform
@@ -42,18 +47,25 @@ NO_NETWORK = re.compile(
 )
 
 
-class SetupError(Exception):
-    """A failure in one sentence; the log has the details."""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only-tools", action="store_true", help="opencode and rg only, for the image")
-    only_tools = parser.parse_args().only_tools
+    parser.add_argument(
+        "--only-command",
+        type=Path,
+        metavar="FOLDER",
+        help=f"only put `{COMMAND}` into this folder, for the image",
+    )
+    parser.add_argument(
+        "--this-python", action="store_true", help="make .venv anew if it belongs to another Python than this"
+    )
+    options = parser.parse_args()
     started = time.monotonic()
     try:
-        with locked() as lock:
-            worked = set_up(lock, only_tools=only_tools)
+        if options.only_command:
+            write_command(options.only_command, Path(sys.executable), ROOT)
+            return
+        worked = set_up_once(only_tools=options.only_tools, this_python=options.this_python)
     except SetupError as error:
         sys.exit(f"setup: {error}")
     except OSError as error:
@@ -62,13 +74,33 @@ def main() -> None:
         sys.exit("setup: stopped; run it again to finish")
     spent = time.monotonic() - started
     print(f"setup: {spent:.1f} s" if worked else f"setup: up to date ({spent:.2f} s)")
+    if worked and not options.only_tools:
+        print(f"setup: the command is .venv/bin/{COMMAND}; `.venv/bin/{COMMAND} init` asks for the settings")
 
 
-def set_up(lock: int, *, only_tools: bool) -> bool:
-    """Do what is missing. Return False if nothing was missing."""
-    jobs = [] if is_current(TOOLS, tools_digest(), programs_here()) else [install_tools]
-    if not only_tools and not is_current(VENV, venv_digest(), [VENV / "bin" / "python"]):
+def set_up_once(*, only_tools: bool, this_python: bool) -> bool:
+    """Do what is missing. Return False if nothing was; then nothing is written, as the checkout may be read-only."""
+    if not pending_jobs(only_tools=only_tools, this_python=this_python) and (
+        only_tools or has_secret(DOTENV)
+    ):
+        return False
+    with locked() as lock:
+        # Asked again: another set-up may have done it in the meantime.
+        jobs = pending_jobs(only_tools=only_tools, this_python=this_python)
+        do(jobs, lock)
+        return (False if only_tools else write_secret(DOTENV)) or bool(jobs)
+
+
+def pending_jobs(*, only_tools: bool, this_python: bool) -> list[Callable[[int], None]]:
+    jobs: list[Callable[[int], None]] = []
+    if not is_current(TOOLS, tools_digest(), programs_here()):
+        jobs.append(install_tools)
+    if not only_tools and not is_venv_current(this_python=this_python):
         jobs.append(install_packages)
+    return jobs
+
+
+def do(jobs: Sequence[Callable[[int], None]], lock: int) -> None:
     if jobs:
         LOG.write_text("")
         print(f"setup: installing with Python {platform.python_version()}", flush=True)
@@ -79,7 +111,6 @@ def set_up(lock: int, *, only_tools: bool) -> bool:
         running = [pool.submit(job, lock) for job in jobs]
     for job in running:
         job.result()
-    return (False if only_tools else write_secret()) or bool(jobs)
 
 
 class locked:  # noqa: N801 - reads as a verb where it is used
@@ -114,8 +145,9 @@ def digest(*parts: object) -> str:
 
 
 def venv_digest() -> str:
-    # A virtual environment holds absolute paths, so a moved checkout needs a new one.
-    return digest(DEV_LOCK, Path(__file__), platform.python_version(), sys.base_prefix, str(ROOT))
+    # A virtual environment holds absolute paths, so a moved checkout needs a new one. The running Python is no part of
+    # it: shells with another python3 first on PATH would make the environment anew each time.
+    return digest(DEV_LOCK, Path(__file__), ROOT / "tools" / "console_command.py", str(ROOT))
 
 
 def tools_digest() -> str:
@@ -136,6 +168,27 @@ def write_stamp(folder: Path, text: str) -> None:
 # The virtual environment
 
 
+def is_venv_current(*, this_python: bool) -> bool:
+    """Whether .venv has the pinned packages and its own Python still works, whichever Python runs this script."""
+    python = VENV / "bin" / "python"
+    if not is_current(VENV, venv_digest(), [python, VENV / "bin" / COMMAND]):
+        return False
+    if this_python and Path(os.path.realpath(python)) != Path(os.path.realpath(base_python())):
+        return False
+    try:
+        probe = subprocess.run(
+            [python, "-I", "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return probe.returncode == 0
+
+
+def base_python() -> str:
+    """The base interpreter: the running one may be that of .venv, which is about to be replaced."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
 def make_venv(lock: int) -> None:
     try:
         import ensurepip  # noqa: F401 - Debian ships venv without it, and then venv fails late and at length
@@ -147,13 +200,12 @@ def make_venv(lock: int) -> None:
     if VENV.is_symlink():
         VENV.unlink()
     (VENV / "stamp").unlink(missing_ok=True)
-    # Use the base interpreter: the running one may be that of .venv, which --clear removes.
-    python = getattr(sys, "_base_executable", sys.executable)
-    run("venv", [python, "-m", "venv", "--clear", str(VENV)], lock)
+    run("venv", [base_python(), "-m", "venv", "--clear", str(VENV)], lock)
 
 
 def install_packages(lock: int) -> None:
     pip_install(VENV / "bin" / "python", DEV_LOCK, lock)
+    write_command(VENV / "bin", VENV / "bin" / "python", ROOT)
     write_stamp(VENV, venv_digest())
 
 
@@ -234,27 +286,6 @@ def npm_version(program: str) -> int:
         return int(answer.split(".")[0])
     except (OSError, ValueError, subprocess.SubprocessError):
         return 0
-
-
-# The secret
-
-
-def write_secret() -> bool:
-    """Add a random secret to .env if it has none, and keep every other line."""
-    place = (ROOT / ".env").resolve()
-    text = place.read_text() if place.exists() else ""
-    values = [value for value in SECRET_LINE.findall(text) if value.strip("'\"")]
-    if values:
-        return False
-    line = f"{SECRET}={secrets.token_urlsafe(32)}"
-    kept = re.sub(SECRET_LINE.pattern + r"\n?", "", text, flags=re.MULTILINE)
-    fresh = place.with_name(place.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(kept + ("\n" if kept and not kept.endswith("\n") else "") + line + "\n")
-    fresh.replace(place)
-    print(f"setup: wrote a new {SECRET} to .env", flush=True)
-    return True
 
 
 # Processes
