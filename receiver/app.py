@@ -14,8 +14,9 @@ from starlette.routing import BaseRoute, Route
 from receiver.connection import close_after_errors
 from receiver.endpoints import Endpoints
 from receiver.payload import Source
+from receiver.sources.recognition import ENDPOINTS
 
-WEBHOOK_PATHS: dict[str, Source] = {"/hooks/railway": "railway", "/hooks/slack": "slack", "/ping": "ping"}
+WEBHOOK_PATHS: dict[str, Source] = {path: source for source, path in ENDPOINTS.items()}
 
 
 def build_app(endpoints: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +19,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from receiver import payload
 from receiver.batching import Batcher
-from receiver.payload import InvalidPayload, Source
-from receiver.sources import ping, railway, slack
+from receiver.offered_secrets import offered_secrets
+from receiver.payload import InvalidPayload, Parsed, Source
+from receiver.sources import alertmanager, grafana, ping, railway, recognition, sentry, service_labels, slack
 from workers.errors import NotAvailable
 from workers.incidents.intake import DedupWindow
 from workers.models import Alert, Environment, Ignored
@@ -40,11 +41,15 @@ CORS = {
 }
 """Railway's dashboard sends its test webhook from the browser. Every origin may: only the secret authenticates."""
 WRONG_SECRET = (
-    "wrong secret: send TRACKWALKER_SECRET as header X-Trackwalker-Secret or as last part of the path"  # noqa: S105
+    "wrong secret: send TRACKWALKER_SECRET as header X-Trackwalker-Secret, as bearer token, as password of basic "  # noqa: S105
+    "authentication, or as last part of the path"
 )
-PARSERS: dict[Source, Callable[[bytes, datetime, str], Alert | Ignored]] = {
+PARSERS: dict[Source, Callable[[bytes, datetime, str], Alert | Parsed]] = {
     "railway": railway.parse,
     "slack": slack.parse,
+    "alertmanager": alertmanager.parse,
+    "grafana": grafana.parse,
+    "sentry": sentry.parse,
     "ping": ping.parse,
 }
 
@@ -92,6 +97,7 @@ class Endpoints:
         record_probe: notes that our own test webhook arrived; raises NotAvailable if Redis does not answer.
         token: makes the ids of alerts unique.
         next_ping: seconds until the next ping if that is later than configured, else None.
+        service_map: the service, by name or id, for each name that other tools use.
     """
 
     def __init__(
@@ -99,12 +105,12 @@ class Endpoints:
         check_store: Callable[[], None], count_open: Callable[[], int], notify_fallback: Callable[[Alert], None],
         scope: Scope, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
-        record_probe: Callable[[str], None] = lambda _: None,
+        record_probe: Callable[[str], None] = lambda _: None, service_map: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
         self.batcher, self.check_store, self.count_open = Batcher(ingest), check_store, count_open
         self.notify_fallback, self.scope, self.record_probe = notify_fallback, scope, record_probe
-        self.now, self.token, self.next_ping = now, token, next_ping
+        self.now, self.token, self.next_ping, self.service_map = now, token, next_ping, service_map or {}
         # While Redis hangs, queries occupy threads: they must not take those that store alerts.
         self.query_threads = ThreadPoolExecutor(QUERY_THREADS)
         self.registry = CollectorRegistry()
@@ -143,18 +149,19 @@ class Endpoints:
             log.warning("body too large", extra={"endpoint": endpoint, "limit": MAX_BODY_BYTES})
             return JSONResponse({"error": f"body: is over {MAX_BODY_BYTES} bytes"}, 413), "too_large"
         try:
-            alert = PARSERS[endpoint](body, self.now(), self.token())
+            parsed = self._parse(endpoint, body)
         except InvalidPayload as error:
-            facts = {"endpoint": endpoint, "field": error.field, "reason": error.reason}
-            log.warning("malformed body", extra=facts)
-            return JSONResponse({"error": str(error), "field": error.field}, 422), "malformed"
-        if isinstance(alert, Ignored) and alert.probe:
-            return await self._note_probe(alert.probe)
-        reason = alert.reason if isinstance(alert, Ignored) else self.scope.ignore_reason(alert)
-        if isinstance(alert, Ignored) or reason:
-            log.info("alert ignored", extra={"endpoint": endpoint, "reason": reason})
-            return JSONResponse({"ignored": reason}, 202), "ignored"
-        return await self._store(endpoint, alert, payload.dedup_window(endpoint, body, alert))
+            return _malformed(endpoint, body, error), "malformed"
+        if isinstance(parsed, Ignored):
+            if parsed.probe:
+                return await self._note_probe(parsed.probe)
+            await self._store_good_news(endpoint, body, parsed.good_news)
+            return _ignored(endpoint, parsed.reason), "ignored"
+        reasons = [self.scope.ignore_reason(alert) for alert, _ in parsed]
+        if all(reasons):
+            return _ignored(endpoint, reasons[0]), "ignored"
+        watched = [item for item, reason in zip(parsed, reasons, strict=True) if not reason]
+        return await self._store(endpoint, watched)
 
     async def _note_probe(self, nonce: str) -> tuple[Response, str]:
         try:
@@ -164,32 +171,63 @@ class Endpoints:
         log.info("test webhook received")
         return JSONResponse({"test": "received"}, 202), "test"
 
-    async def _store(self, endpoint: Source, alert: Alert, dedup: DedupWindow | None) -> tuple[Response, str]:
-        began = time.monotonic()
+    def _parse(self, endpoint: Source, body: bytes) -> Parsed:
+        """The alerts in a body, with the services that TRACKWALKER_SERVICE_MAP names. Raises InvalidPayload."""
+        if endpoint == "ping" and (source := recognition.elsewhere(body, endpoint)):
+            # A ping may be anything, so another tool's alert would pass for one.
+            raise InvalidPayload("at", f"is missing. {recognition.hint(source)}")
+        parsed = PARSERS[endpoint](body, self.now(), self.token())
+        if isinstance(parsed, Ignored):
+            return parsed
+        if isinstance(parsed, Alert):
+            parsed = ((parsed, payload.dedup_window(endpoint, body, parsed)),)
+        return tuple(
+            (service_labels.with_mapped_names(alert, self.service_map), dedup) for alert, dedup in parsed
+        )
+
+    async def _store_good_news(self, endpoint: Source, body: bytes, alert: Alert | None) -> None:
+        """Store good news for the worker, which checks an open incident sooner. It may be lost: nobody is owed it."""
+        if alert is None or self.scope.ignore_reason(alert):
+            return
+        alert = service_labels.with_mapped_names(alert, self.service_map)
+        dedup = payload.dedup_window(endpoint, body, alert)
         try:
-            alert_id = await _within(STORE_TIMEOUT_SECONDS, self.batcher.submit((alert, dedup)))
+            await _within(STORE_TIMEOUT_SECONDS, self.batcher.submit((alert, dedup)))
         except NotAvailable as error:
-            log.error(
-                "alert not stored", extra={"endpoint": endpoint, "alert": alert.id, "error": str(error)}
-            )
-            self.notify_fallback(alert)
+            log.debug("good news not stored", extra={"endpoint": endpoint, "error": str(error)})
+        except Exception:
+            log.exception("good news not stored", extra={"endpoint": endpoint})
+
+    async def _store(self, endpoint: Source, items: Sequence[IngestItem]) -> tuple[Response, str]:
+        """Store the alerts of a body. Only if all are stored, the sender need not send it again."""
+        began = time.monotonic()
+        stored = asyncio.gather(*(self.batcher.submit(item) for item in items))
+        try:
+            alert_ids = await _within(STORE_TIMEOUT_SECONDS, stored)
+        except NotAvailable as error:
+            self._report_lost(endpoint, items)
             return _unavailable(error), "unavailable"
         except Exception:  # a bug must not lose the alert: people see it, and the sender tries again
-            log.exception("alert not stored", extra={"endpoint": endpoint, "alert": alert.id})
-            self.notify_fallback(alert)
+            log.exception("alert not stored", extra={"endpoint": endpoint, "alert": items[0][0].id})
+            self.notify_fallback(items[0][0])
             return _unavailable(NotAvailable("the alert cannot be stored")), "unavailable"
-        result = "stored" if alert_id == alert.id else "repeated"
-        facts: dict[str, object] = {
-            "endpoint": endpoint, "alert": alert_id, "kind": alert.kind, "service": alert.service_name,
-            "result": result,
-        }  # fmt: skip
-        log.info("alert stored", extra=facts)
+        is_new = any(alert_id == alert.id for alert_id, (alert, _) in zip(alert_ids, items, strict=True))
+        result = "stored" if is_new else "repeated"
+        _log_stored(endpoint, alert_ids, [alert for alert, _ in items])
         if endpoint == "slack":
             # Slack's own webhooks answer `ok`, and senders that were built for them check it.
-            return PlainTextResponse("ok", headers={"X-Trackwalker-Alert": alert_id}), result
+            return PlainTextResponse("ok", headers={"X-Trackwalker-Alert": alert_ids[0]}), result
         deadline = began + STORE_TIMEOUT_SECONDS
         headers = await self._next_ping_header(deadline) if endpoint == "ping" else {}
-        return JSONResponse({"alert": alert_id}, 202, headers=headers), result
+        content: dict[str, object] = {"alert": alert_ids[0]}
+        if len(alert_ids) > 1:
+            content["alerts"] = alert_ids
+        return JSONResponse(content, 202, headers=headers), result
+
+    def _report_lost(self, endpoint: Source, items: Sequence[IngestItem]) -> None:
+        for alert, _ in items:
+            log.error("alert not stored", extra={"endpoint": endpoint, "alert": alert.id})
+            self.notify_fallback(alert)
 
     async def _next_ping_header(self, deadline: float) -> dict[str, str]:
         """The header that tells the clock to wait longer than configured. The response never fails for it."""
@@ -204,11 +242,8 @@ class Endpoints:
         return {"X-Trackwalker-Next-Ping": str(math.ceil(seconds))} if seconds else {}
 
     def _is_authenticated(self, request: Request) -> bool:
-        """True if the header or the path holds a secret. All are compared, in constant time."""
-        offered = [
-            request.headers.get("x-trackwalker-secret", "").encode("latin-1", "replace"),
-            str(request.path_params.get("secret", "")).encode("utf-8", "replace"),
-        ]
+        """True if a header or the path holds a secret. All are compared, in constant time."""
+        offered = offered_secrets(request.headers, str(request.path_params.get("secret", "")))
         return sum(compare_digest(ours, theirs) for ours in self.secrets for theirs in offered) > 0
 
     # -- monitoring -------------------------------------------------------------------------------
@@ -259,6 +294,34 @@ async def _within(seconds: float, result: Awaitable[T]) -> T:
             return await result
     except TimeoutError:
         raise NotAvailable("Redis does not answer in time") from None
+
+
+def _malformed(endpoint: Source, body: bytes, error: InvalidPayload) -> Response:
+    """422, with the endpoint that takes the body if it is another tool's."""
+    facts = {"endpoint": endpoint, "field": error.field, "reason": error.reason}
+    log.warning("malformed body", extra=facts)
+    content = {"error": str(error), "field": error.field}
+    if source := recognition.elsewhere(body, endpoint):
+        content["endpoint"] = recognition.ENDPOINTS[source]
+        content["error"] = f"{error}. {recognition.hint(source)}"
+    elif recognition.is_discord(body):
+        content["error"] = f"{error}. {recognition.DISCORD_HINT}"
+    return JSONResponse(content, 422)
+
+
+def _ignored(endpoint: Source, reason: str) -> Response:
+    log.info("alert ignored", extra={"endpoint": endpoint, "reason": reason})
+    return JSONResponse({"ignored": reason}, 202)
+
+
+def _log_stored(endpoint: Source, alert_ids: Sequence[str], alerts: Sequence[Alert]) -> None:
+    for alert_id, alert in zip(alert_ids, alerts, strict=True):
+        result = "stored" if alert_id == alert.id else "repeated"
+        facts: dict[str, object] = {
+            "endpoint": endpoint, "journal": f"alert:{alert_id}", "kind": alert.kind,
+            "service": alert.service_name or next(iter(alert.names), None), "result": result,
+        }  # fmt: skip
+        log.info("alert stored", extra=facts)
 
 
 def _unavailable(error: NotAvailable) -> Response:

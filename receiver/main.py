@@ -108,6 +108,7 @@ def compose(config: Settings) -> Starlette:
         token=lambda: f"{generator.getrandbits(TOKEN_BITS):08x}",
         next_ping=next_ping,
         record_probe=partial(intake.record_probe, journal_store),
+        service_map=config.service_map,
     )
     site = Site(config, journal_store, journal_backend(journal_store, config), partial(datetime.now, UTC))
     return build_app(endpoints, page_routes(site))

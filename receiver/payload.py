@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from workers.incidents.intake import DedupWindow
-from workers.models import Alert
+from workers.models import Alert, Ignored
 from workers.runtime.redaction import redact
 from workers.runtime.text import one_line
 
-Source = Literal["railway", "slack", "ping"]
+Source = Literal["railway", "slack", "alertmanager", "grafana", "sentry", "ping"]
+Parsed = Ignored | tuple[tuple[Alert, DedupWindow | None], ...]
+"""What a body holds: alerts, each with the time within which its repeats are no new alert, or nothing to look at."""
 MAX_MESSAGE_BYTES = 4096  # of the sender's text that an alert keeps
 MAX_READ_CHARACTERS = 65_536  # of a text that are processed: the rest would only cost time
 # Railway and Slack repeat a delivery within minutes; a week also covers replays by a person.
@@ -42,8 +44,11 @@ class InvalidPayload(Exception):
         self.field, self.reason = field, reason
 
 
-def parse(raw: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+def parse(raw: bytes | Mapping[str, Any], list_hint: str = "must be a JSON object") -> Mapping[str, Any]:
     """The JSON object in a body; a mapping is returned as it is.
+
+    Args:
+        list_hint: the reason in the error for a body that is a JSON list.
 
     Raises:
         InvalidPayload: bad UTF-8, NaN, numbers beyond a double, repeated keys or too deep nesting.
@@ -66,7 +71,7 @@ def parse(raw: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
     except ValueError:  # JSONDecodeError, and integers with thousands of digits
         raise InvalidPayload("body", "is not JSON") from None
     if not isinstance(value, dict):
-        raise InvalidPayload("body", "must be a JSON object")
+        raise InvalidPayload("body", list_hint if isinstance(value, list) else "must be a JSON object")
     return value
 
 
@@ -114,6 +119,35 @@ def get_object(body: Mapping[str, Any], name: str, path: str = "") -> Mapping[st
         return {}
     if not isinstance(value, dict):
         raise InvalidPayload(path + name, "must be an object")
+    return value
+
+
+def optional_text(body: Mapping[str, Any], name: str, path: str = "") -> str:
+    """The text in a field as it is, "" if it is missing or null. Raises InvalidPayload for other types."""
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidPayload(path + name, "must be a string")
+    return value
+
+
+def get_texts(body: Mapping[str, Any], name: str, path: str = "") -> dict[str, str]:
+    """The object in a field, all of whose values are strings. Raises InvalidPayload for other types."""
+    values = get_object(body, name, path)
+    for key, value in values.items():
+        if not isinstance(value, str | None):
+            raise InvalidPayload(f"{path}{name}.{clean_text(key, 60)}", "must be a string")
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def get_list(body: Mapping[str, Any], name: str, path: str = "") -> list[Any]:
+    """The list in a field, [] if it is missing or null. Raises InvalidPayload for other types."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidPayload(path + name, "must be a list")
     return value
 
 
@@ -166,4 +200,4 @@ def dedup_window(source: Source, raw: bytes, alert: Alert) -> DedupWindow | None
     if source == "ping" and alert.reported_at is None:
         return None
     seconds = DATED_DEDUP_SECONDS if alert.reported_at else UNDATED_DEDUP_SECONDS
-    return DedupWindow(key=f"{source}:{hashlib.sha256(raw).hexdigest()}", seconds=seconds)
+    return DedupWindow(keys=(f"{source}:{hashlib.sha256(raw).hexdigest()}",), seconds=seconds)

@@ -13,6 +13,7 @@ from typing import Any
 
 from receiver import payload
 from receiver.payload import InvalidPayload, clean_text, get_object, identifier
+from workers.incidents.intake import RESOLVED
 from workers.models import Alert, Ignored
 
 PROBLEM_EVENTS = frozenset(
@@ -26,7 +27,8 @@ DEPLOYMENT_EVENTS = frozenset({"deployment.deployed", "deployment.redeployed", "
 HARMLESS_EVENTS = frozenset(
     f"deployment.{action}"
     for action in ("building", "deploying", "slept", "removed", "waiting", "needsapproval", "queued")
-) | {"monitor.resolved", "monitor.deleted", "volumealert.resolved"}
+) | {"monitor.deleted"}
+GOOD_EVENTS = frozenset({"monitor.resolved", "volumealert.resolved"})
 LEGACY_TYPE = "deploy"
 LEGACY_STATUS = {
     "failed": "deployment.failed",
@@ -67,7 +69,7 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
     kind, event_text = _event_kind(event)
     if kind == TEST_EVENT:
         return _test(event)
-    if kind not in PROBLEM_EVENTS | DEPLOYMENT_EVENTS:
+    if kind not in PROBLEM_EVENTS | DEPLOYMENT_EVENTS | GOOD_EVENTS:
         problem = "reports no problem" if kind in HARMLESS_EVENTS else "is an unknown event"
         return Ignored(reason=f"{event_text} {problem}")
     # The legacy format has these objects at the top level.
@@ -82,10 +84,10 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
     deployment_id = identifier(deployment, f"{path}deployment")
     if not deployment_id and kind.startswith("deployment."):
         deployment_id = identifier(details, "details")
-    return Alert(
+    alert = Alert(
         id=payload.alert_id(at, token),
         source="railway",
-        kind=kind,
+        kind=RESOLVED if kind in GOOD_EVENTS else kind,
         project_id=identifier(project, f"{path}project"),
         environment_id=identifier(environment, f"{path}environment"),
         service_id=identifier(service, f"{path}service"),
@@ -94,6 +96,9 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
         received_at=at,
         reported_at=payload.parse_time(event.get("timestamp")),
         message=_format_message(event_text, project, environment, service, deployment_id, details),
+    )
+    return (
+        Ignored(reason=f"{event_text} reports no problem", good_news=alert) if kind in GOOD_EVENTS else alert
     )
 
 

@@ -15,11 +15,13 @@ from urllib.parse import parse_qs
 
 from receiver import payload
 from receiver.payload import InvalidPayload, clean_text
-from workers.models import Alert
+from receiver.sources import good_news, service_labels
+from workers.incidents.intake import RESOLVED
+from workers.models import Alert, Ignored
 
 TEXT_KEYS = (
     "pretext", "author_name", "title", "title_link", "text", "value", "fields", "elements", "accessory",
-    "blocks", "rows", "url", "alt_text", "footer",
+    "blocks", "rows", "actions", "url", "alt_text", "footer",
 )  # fmt: skip
 """Fields of blocks and attachments that hold visible text, in reading order."""
 INLINE_BLOCKS = ("rich_text_section", "rich_text_preformatted", "rich_text_quote")
@@ -36,11 +38,13 @@ _IN_PATH = re.compile(rf"(?:^|/){_KIND}s?/({_UUID})(?![\w-])", re.IGNORECASE)
 _IN_QUERY = re.compile(rf"[?&;]{_KIND}Id=({_UUID})(?![\w-])", re.IGNORECASE)
 _IN_QUERY_BARE = re.compile(rf"[?&;]id=({_UUID})(?![\w-])", re.IGNORECASE)
 """The deployment in a link of Railway's dashboard: `/service/<id>?id=<deployment>`."""
+_LABEL_LINE = re.compile(r"[\s•*_>-]{0,6}([A-Za-z][\w .-]{1,30}?)[*_]{0,2}\s?:[*_]{0,2}\s*([^\s].{0,200})?$")
+_LABEL_PAIR = re.compile(r"""\b([a-z_][\w.]{1,40})\s?=\s?["'`]?([\w./ -]{1,100}?)["'`]?(?=[\s,})]|$)""")
 _MARKUP = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,2000}))?>")
 
 
-def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
-    """The alert in a message.
+def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | Ignored:
+    """The alert in a message; Ignored for one that says that all is well.
 
     Args:
         at: when the body was received.
@@ -50,20 +54,24 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
         InvalidPayload: names the field that is missing or has the wrong type.
     """
     message = payload.parse(_extract_json(body) if isinstance(body, bytes) else body)
-    text = _text(message)
+    lines = _text_lines(message)
+    is_good_news = good_news.is_good_news(lines, good_news.attachment_colors(message))
+    text = "\n".join(lines)
     ids = _ids(text)
-    return Alert(
+    alert = Alert(
         id=payload.alert_id(at, token),
         source="slack",
-        kind="message",
+        kind=RESOLVED if is_good_news else "message",
         project_id=ids.get("project"),
         environment_id=ids.get("environment"),
         service_id=ids.get("service"),
         deployment_id=ids.get("deployment"),
         received_at=at,
         reported_at=_reported_at(message),
+        names=service_labels.names_of(_labels(lines)),
         message=payload.redacted_message(text),
     )
+    return Ignored(reason="the message reports no problem", good_news=alert) if is_good_news else alert
 
 
 def _extract_json(raw: bytes) -> bytes:
@@ -81,7 +89,7 @@ def _extract_json(raw: bytes) -> bytes:
     return fields["payload"][0].encode()
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def _text_lines(message: Mapping[str, Any]) -> list[str]:
     """The visible text, line by line, without repeated lines. Raises InvalidPayload if there is none."""
     _check_type("text", message.get("text"), str, "a string")
     _check_type("blocks", message.get("blocks"), list, "a list")
@@ -91,7 +99,20 @@ def _text(message: Mapping[str, Any]) -> str:
         lines[line] = None
     if not lines:
         raise InvalidPayload("text", "is missing, and neither blocks nor attachments contain text")
-    return "\n".join(lines)
+    return list(lines)
+
+
+def _labels(lines: list[str]) -> dict[str, str]:
+    """The labels that a message names in lines of their own or in Prometheus' notation, with their values."""
+    labels: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        if match := _LABEL_LINE.match(line):
+            # A field of a block has its title and its value on two lines.
+            value = match[2] or (lines[number + 1] if number + 1 < len(lines) else "")
+            labels.setdefault(match[1], value.strip("*_`\"' "))
+        for name, value in _LABEL_PAIR.findall(line):
+            labels.setdefault(name, value)
+    return labels
 
 
 def _check_type(name: str, value: object, kind: type, type_name: str) -> None:
@@ -117,11 +138,21 @@ def _lines(node: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(node, dict):
         if node.get("type") in INLINE_BLOCKS:
             yield from _string("".join(_inline_text(child) for child in _list(node.get("elements"))))
+        elif button := _button(node):
+            yield from _string(button)
         elif isinstance(node.get("title"), str) and isinstance(node.get("value"), str | int | float):
             yield from _string(f"{clean_text(node['title'], 200)}: {clean_text(node['value'], 4000)}")
         else:
             for key in TEXT_KEYS:
                 yield from _lines(node.get(key), depth + 1)
+
+
+def _button(node: Mapping[str, Any]) -> str:
+    """The label and the address of a button that leads somewhere; "" for anything else."""
+    text, url = node.get("text"), node.get("url")
+    label = text.get("text") if isinstance(text, dict) else text
+    is_button = node.get("type") == "button" and isinstance(label, str) and isinstance(url, str)
+    return f"{label} ({url})" if is_button else ""
 
 
 def _list(value: object) -> list[Any]:
@@ -131,8 +162,10 @@ def _list(value: object) -> list[Any]:
 def _inline_text(element: object) -> str:
     if not isinstance(element, dict):
         return ""
-    text, url = element.get("text"), element.get("url")
+    text, url, name = element.get("text"), element.get("url"), element.get("name")
     label = text if isinstance(text, str) else ""
+    if element.get("type") == "emoji" and isinstance(name, str):
+        return f":{name}:"
     if isinstance(url, str):
         return f"{label} ({url})" if label and label != url else url
     return label

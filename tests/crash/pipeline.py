@@ -233,7 +233,7 @@ class CrashablePipeline:
         }
         alert = Alert.model_validate(alert_facts | facts | {"received_at": self.external.now()})
         intake.ingest_batch(
-            [(alert, DedupWindow(key=name, seconds=300))], self.services.store, lambda _key: None,
+            [(alert, DedupWindow(keys=(name,), seconds=300))], self.services.store, lambda _key: None,
             ack_seconds=self.settings.ack_seconds,
         )  # fmt: skip
         self.external.durable.acted += 1

@@ -110,7 +110,9 @@ def _forwarded(text: str) -> Values:
         "text": text,
         "attachments": [{"title": text, "text": text, "fields": [{"title": text, "value": text}]}],
     }
-    return Values(slack_source.parse(json.dumps(body).encode(), NOON, "t1"))
+    alert = slack_source.parse(json.dumps(body).encode(), NOON, "t1")
+    assert isinstance(alert, Alert)
+    return Values(alert)
 
 
 def _log_line(text: str) -> Values:

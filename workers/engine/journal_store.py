@@ -52,12 +52,21 @@ class JournalStore:
                 # Redis restarted or flushed its scripts since this process loaded this one.
                 return self.client.eval(script.source, *call)
 
-    def run_batch(self, script: Script, calls: Sequence[Mapping[str, Any]]) -> list[Any | NotAvailable]:
+    def run_batch(
+        self, script: Script, calls: Sequence[Mapping[str, Any]], more_keys: Sequence[Sequence[str]] = ()
+    ) -> list[Any | NotAvailable]:
         """Run a script once for each of these named keys and arguments, in one round trip.
 
         The calls succeed or fail independently: the reply of a call that Redis refused is a NotAvailable.
+
+        Args:
+            more_keys: for each call, the keys that follow the named ones; empty if none has any.
         """
-        flat = [script.call(_with_shared_keys(script, named)) for named in calls]
+        keys = more_keys or [()] * len(calls)
+        flat = [
+            script.call(_with_shared_keys(script, named), more)
+            for named, more in zip(calls, keys, strict=True)
+        ]
         with _translated():
             self._load(script)
             batch = self.client.pipeline(transaction=False)
@@ -66,7 +75,7 @@ class JournalStore:
             replies: list[Any] = batch.execute(raise_on_error=False)
         for number, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):
-                replies[number] = self.run(script, **calls[number])
+                replies[number] = self.run(script, keys[number], **calls[number])
             elif isinstance(reply, RedisError):
                 replies[number] = _not_available(reply)
         return replies

@@ -17,7 +17,7 @@
 | `slot:<environment>` | hash: `n`, `queued_sweep`, `running_sweep`, `cursor` | ENQUEUE_ON_SWEEP, CLAIM, END, CANCEL, ADVANCE_CURSOR | 30 days |
 | `opened:<environment>` | sorted set: incident → when it was announced (ms) | ASSIGN_GROUP | 30 minutes |
 | `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
-| `dedup:<key>` | string: the alert that answers for repeats | STORE_ALERT | the sender's window, at most 7 days |
+| `dedup:<key>` | string: the alert that answers for repeats of this body or firing | STORE_ALERT | the sender's window, at most 7 days |
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
 | `probe:<nonce>` | string | `incidents.intake`, for our own test webhook | 10 minutes |
 | `no_problem:<digest>` | string: the alert that got an answer lately | `incidents.answers` | 5 minutes |
@@ -125,7 +125,7 @@ class EndedAs(StrEnum):
     MERGED = "merged"
     """Another notification speaks for this one."""
     DROPPED = "dropped"
-    """A notification that is not needed any more."""
+    """A notification that is not needed any more, or good news that concerns no open incident."""
     CHECKED = "checked"
     """The check for duplicate posts is done, or impossible."""
     CANCELLED = "cancelled"

@@ -6,7 +6,6 @@ no incident of it is open, and not even a notice is about it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from workers.engine import records
@@ -21,6 +20,7 @@ from workers.engine.schema import (
     operational_notification_key,
 )
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
+from workers.incidents.service_names import named_services
 from workers.incidents.wellness import is_running
 from workers.models import (
     Alert,
@@ -47,7 +47,7 @@ def answer_from_survey(
 ) -> None:
     """Answer an alert that no incident of this sweep covers with what was seen, and schedule one more check.
 
-    A forwarded text that names no service of the environment may be about anything and gets no answer.
+    An alert that names no service of any environment is answered for the environment that looks for it last.
 
     Args:
         findings: all findings of the sweep.
@@ -55,15 +55,8 @@ def answer_from_survey(
     """
     if not is_problem_alert(alert) or alert.id.endswith(RECHECK_SUFFIX):
         return
-    named = _named_services(alert, survey)
-    is_owed = alert.source == "railway" or alert.service_id or alert.service_name
-    if not is_owed and not named:
-        return
-    if (
-        not named
-        and (alert.service_id or alert.service_name)
-        and not _is_unknown_everywhere(store, survey, alert)
-    ):
+    named = named_services(alert, survey.services)
+    if not named and not _is_unknown_everywhere(store, survey, alert):
         return
     answer = make_answer(survey, findings, alert, named, _open_incidents(store, survey))
     _send(store, survey, alert, answer, scope)
@@ -154,19 +147,6 @@ def _affected_ids(incident: Incident) -> set[str]:
     }
 
 
-def _named_services(alert: Alert, survey: Survey) -> list[Service]:
-    """The services that the alert is about, by id, by name, or by the words of a forwarded text."""
-    if alert.service_id or alert.service_name:
-        return [
-            service
-            for service in survey.services
-            if service.id == alert.service_id or service.name == alert.service_name
-        ]
-    if alert.source != "slack":
-        return []
-    return [service for service in survey.services if mentions(alert.message, service.name)]
-
-
 def _open_incidents(store: JournalStore, survey: Survey) -> list[tuple[str, Incident]]:
     """The open incidents of the environment by id, oldest first, with the symptoms that sweeps have found since."""
     incidents = []
@@ -184,11 +164,9 @@ def _open_incidents(store: JournalStore, survey: Survey) -> list[tuple[str, Inci
 
 def _is_unknown_everywhere(store: JournalStore, survey: Survey, alert: Alert) -> bool:
     """True once no environment that the alert can mean has its service: the last of their sweeps says so."""
-    sweeps = sum(name.startswith("on:") for name in store.fields(alert_key(alert.id)))
+    key = alert_key(alert.id)
+    sweeps = sum(name.startswith("on:") for name in store.fields(key))
     if sweeps <= 1:
-        return True
-    key = alert_notification_key(alert.id)
-    if not store.command("hexists", key, "stage"):
         return True
     store.command("hset", key, f"unknown:{survey.environment_id}", "1")
     return sum(name.startswith("unknown:") for name in store.fields(key)) >= sweeps
@@ -215,11 +193,6 @@ def answer_alert(store: JournalStore, alert_id: str, answer: Answer) -> bool:
 def report(store: JournalStore, name: str, answer: Answer) -> None:
     """Notify people about something that concerns no alert; once per name while its notification is kept."""
     store.open_journal(operational_notification_key(name), "notify", answer=pack(answer, Answer))
-
-
-def mentions(text: str, service: str) -> bool:
-    """True if a forwarded text contains the service's name as a separate word."""
-    return re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", text, re.IGNORECASE) is not None
 
 
 def _is_answered_recently(store: JournalStore, survey: Survey, alert: Alert, scope: str) -> bool:

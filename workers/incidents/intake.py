@@ -22,6 +22,9 @@ MISSED_PINGS_LIMIT = 3  # missing pings that are reported: a single one may fall
 RECHECK_SUFFIX = "-again"  # ends the id of the alert that repeats a check
 NO_ACK = -1  # argument of STORE_ALERT for an alert that gets no acknowledgement
 PROBE_SECONDS = 600  # a test webhook is waited for at most as long
+RESOLVED = "resolved"  # kind of an alert that is good news
+UNACKNOWLEDGED_SOURCES = frozenset({"slack", "ping", "command", "person"})
+"""Sources of alerts that get no acknowledgement: people have read a forwarded message, and nobody waits for a ping."""
 EVENTS_WITHOUT_TROUBLE = frozenset(
     {
         "ping",
@@ -29,15 +32,17 @@ EVENTS_WITHOUT_TROUBLE = frozenset(
         "deployment.deployed",
         "deployment.redeployed",
         "deployment.resumed",
+        RESOLVED,
     }
 )
 """Kinds of alerts that are a reason to check, but report no problem."""
 
 
 class DedupWindow(Model):
-    """Alerts with the same key within this time are one alert."""
+    """An alert whose keys were all used within this time is a repeat."""
 
-    key: str
+    keys: tuple[str, ...]
+    """One key for each firing in the alert: a group with one new firing is a new alert."""
     seconds: int
 
 
@@ -57,7 +62,8 @@ def ingest(
         NotAvailable: Redis did not confirm the write.
     """
     call = _script_call(alert, dedup, ack_seconds, ping_seconds)
-    return _send_message(store.run(scripts.STORE_ALERT, **call), send_message)
+    stored_key = store.run(scripts.STORE_ALERT, _dedup_keys(dedup), **call)
+    return _send_message(stored_key, send_message)
 
 
 def ingest_batch(
@@ -66,7 +72,8 @@ def ingest_batch(
 ) -> list[str | NotAvailable]:  # fmt: skip
     """`ingest` for many alerts in one round trip. The result of an alert that could not be stored is NotAvailable."""
     calls = [_script_call(alert, dedup, ack_seconds, ping_seconds) for alert, dedup in alerts]
-    results = store.run_batch(scripts.STORE_ALERT, calls)
+    more_keys = [_dedup_keys(dedup) for _, dedup in alerts]
+    results = store.run_batch(scripts.STORE_ALERT, calls, more_keys)
     return [
         result if isinstance(result, NotAvailable) else _send_message(result, send_message)
         for result in results
@@ -78,12 +85,11 @@ def _script_call(
 ) -> dict[str, Any]:
     """Keys and arguments of the script STORE_ALERT."""
     key = alert_key(alert.id)
-    needs_ack = alert.source == "railway" and is_problem_alert(alert)
+    needs_ack = alert.source not in UNACKNOWLEDGED_SOURCES and is_problem_alert(alert)
     is_event = alert.source == "railway" and alert.environment_id
     return {
         "alert": key,
         "notification": alert_notification_key(alert.id),
-        "dedup": dedup_key(dedup.key) if dedup else key,
         "ping_watchdog": PINGS,
         "received": received_key(alert.environment_id or ""),
         "dedup_seconds": dedup.seconds if dedup else 0,
@@ -94,6 +100,10 @@ def _script_call(
         # A sender whose clock is ahead must not mark later events as received.
         "event_at_ms": int(min(alert.reported_at or alert.received_at, alert.received_at).timestamp() * 1000),
     }
+
+
+def _dedup_keys(dedup: DedupWindow | None) -> list[str]:
+    return [dedup_key(key) for key in dedup.keys] if dedup else []
 
 
 def _send_message(stored_key: bytes, send_message: Callable[[str], None]) -> str:

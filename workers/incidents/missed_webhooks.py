@@ -57,7 +57,7 @@ def ingest_missed(
     batch, rest = unexplained[:MAX_MISSED_PER_SWEEP], unexplained[MAX_MISSED_PER_SWEEP:]
     alert_ids = [
         ingest(
-            make_alert(survey, event, at), DedupWindow(key=_alert_id(survey, event), seconds=DEDUP_SECONDS),
+            make_alert(survey, event, at), DedupWindow(keys=(_alert_id(survey, event),), seconds=DEDUP_SECONDS),
             store, lambda _key: None, ack_seconds=ack_seconds,
         )
         for event in batch

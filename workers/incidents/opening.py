@@ -22,11 +22,12 @@ from workers.engine.schema import (
 )
 from workers.history import summary_store
 from workers.incidents import grouping
-from workers.incidents.answers import answer_from_survey, mentions
+from workers.incidents.answers import answer_from_survey
 from workers.incidents.before_onset import windows_before_onset
 from workers.incidents.incident_of_cause import is_residual, make_incident, split_chronic
-from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
+from workers.incidents.intake import RECHECK_SUFFIX, RESOLVED, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery, measure_service
+from workers.incidents.service_names import named_services
 from workers.incidents.siblings import with_siblings
 from workers.models import (
     Alert,
@@ -62,7 +63,7 @@ def open_incidents(
     """
     alerts = alerts_of(sweep)
     causes = split_chronic(store, survey, group_by_cause(findings, survey))
-    alert_ids = tuple(alert.id for alert in alerts)
+    alert_ids = tuple(alert.id for alert in alerts if alert.kind != RESOLVED)
     pairs = [(cause, make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
     pairs = [(cause, incident) for cause, incident in pairs if not is_residual(store, incident)]
     pairs = [(cause, with_siblings(incident, survey, findings)) for cause, incident in pairs]
@@ -75,7 +76,7 @@ def open_incidents(
     for cause, incident in pairs:
         matching = [
             alert
-            for alert in _matching_alerts(alerts, cause, is_likeliest=cause is causes[0])
+            for alert in _matching_alerts(alerts, cause, survey, is_likeliest=cause is causes[0])
             if alert.id not in answered and not _is_old_news(store, incident)
         ]
         incident_id = _open(sweep, store, incident, matching, ack_seconds, incident_group)
@@ -106,9 +107,9 @@ def dedup_scope(alert: Alert) -> str:
     """
     if alert.id.endswith(RECHECK_SUFFIX):
         return alert.id
-    text = "" if alert.service_id or alert.service_name else alert.message
+    text = "" if alert.service_id or alert.service_name or alert.names else alert.message
     trouble = "trouble" if is_problem_alert(alert) else ""
-    return digest(alert.source, trouble, alert.service_id or "", alert.service_name or "", text)
+    return digest(alert.source, trouble, alert.service_id or "", alert.service_name or "", *alert.names, text)
 
 
 def alerts_of(sweep: Claim) -> list[Alert]:
@@ -119,27 +120,35 @@ def alerts_of(sweep: Claim) -> list[Alert]:
     return [alert for alert in stored if alert is not None]
 
 
-def _matching_alerts(alerts: list[Alert], cause: CauseGroup, *, is_likeliest: bool) -> list[Alert]:
+def _matching_alerts(
+    alerts: list[Alert], cause: CauseGroup, survey: Survey, *, is_likeliest: bool
+) -> list[Alert]:
     """The alerts that the incident of a cause answers."""
     affected = [*cause.findings, *cause.symptoms]
-    # The likeliest cause answers an alert without a service (a volume alert).
+    # Good news is no alert: an incident neither answers it nor is acknowledged by it. The likeliest cause answers an
+    # alert without a service (a volume alert).
     return [
-        alert for alert in alerts if _is_about(alert, affected) or (is_likeliest and _names_no_service(alert))
+        alert
+        for alert in alerts
+        if alert.kind != RESOLVED
+        and (_is_about(alert, affected, survey) or (is_likeliest and _names_no_service(alert, survey)))
     ]
 
 
-def _is_about(alert: Alert, affected: Sequence[Finding]) -> bool:
+def _is_about(alert: Alert, affected: Sequence[Finding], survey: Survey) -> bool:
     if alert.service_id or alert.service_name:
         return any(
             alert.service_id == finding.service_id or alert.service_name == finding.service
             for finding in affected
         )
-    return alert.source == "slack" and any(mentions(alert.message, finding.service) for finding in affected)
+    named = {service.id for service in named_services(alert, survey.services)}
+    return any(finding.service_id in named for finding in affected)
 
 
-def _names_no_service(alert: Alert) -> bool:
-    has_service = alert.service_id or alert.service_name
-    return not has_service and alert.source == "railway" and is_problem_alert(alert)
+def _names_no_service(alert: Alert, survey: Survey) -> bool:
+    if alert.service_id or alert.service_name or alert.source in ("slack", "ping", "command", "person"):
+        return False
+    return not named_services(alert, survey.services)
 
 
 def _open(

@@ -12,13 +12,17 @@ class Alert(Model):
     """A request to check an environment: a webhook, a forwarded message, a ping or a command."""
 
     id: str
-    source: Literal["railway", "slack", "ping", "command", "person"]
+    source: Literal["railway", "slack", "alertmanager", "grafana", "sentry", "ping", "command", "person"]
     kind: str
-    """`deployment.crashed`, `volumealert.triggered`, `message`, `ping` …: lower case, no `_` or `-`."""
+    """`deployment.crashed`, `volumealert.triggered`, `message`, `ping` …: lower case, no `_` or `-`.
+    `resolved` is good news: a reason to check the service's open incident, and owed no answer."""
     project_id: str | None = None
     environment_id: str | None = None
     service_id: str | None = None
     service_name: str | None = None
+    names: tuple[str, ...] = ()
+    """Names that may mean the service, likeliest first: values of the sender's labels, then what
+    TRACKWALKER_SERVICE_MAP makes of them. The worker knows which of them are services."""
     deployment_id: str | None = None
     received_at: Moment
     """When the receiver stored the alert."""
@@ -29,8 +33,10 @@ class Alert(Model):
 
 
 class Ignored(Model):
-    """A valid request that needs no check."""
+    """A valid request that reports no problem."""
 
     reason: str
     probe: str | None = None
     """The number of our own test webhook, if the request is one."""
+    good_news: Alert | None = None
+    """An alert of kind `resolved`, if the request says that something is well again."""

@@ -24,6 +24,7 @@ from workers.errors import NotAvailable, SlackRefused
 from workers.history import backfill, summary_store
 from workers.incidents import (
     controls,
+    good_news,
     grouping,
     missed_webhooks,
     opening,
@@ -31,6 +32,7 @@ from workers.incidents import (
     request_quota,
     watching,
 )
+from workers.incidents.intake import RESOLVED
 from workers.investigation import diagnosis
 from workers.investigation.evidence import read_evidence
 from workers.models import (
@@ -87,6 +89,12 @@ def intake(services: Services, claim: Claim) -> None:
     alert = claim.need(records.ALERT)
     watched = services.settings.environments or tuple(services.railway.environments())
     environments = [environment for environment in watched if _may_mean(alert, environment)]
+    if alert.kind == RESOLVED:
+        concerned = good_news.environments_to_check(services.store, alert)
+        environments = [item for item in environments if item.environment_id in concerned]
+        if not environments:
+            claim.end(EndedAs.DROPPED, "good news, and no open incident that it concerns")
+            return
     # An alert of several environments shares its answer with no other alert, which might be on the sweep of only one
     # of them.
     spans_environments = alert.source == "railway" and len(environments) > 1

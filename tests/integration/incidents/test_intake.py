@@ -36,7 +36,7 @@ def test_an_alert_is_stored_and_scheduled(journal: JournalStore, store: redis.Re
 
 
 def test_a_repeated_alert_has_the_id_of_the_first(journal: JournalStore, store: redis.Redis) -> None:
-    dedup = DedupWindow(key="k", seconds=60)
+    dedup = DedupWindow(keys=("k",), seconds=60)
     ingest(alert("a1"), dedup, journal, lambda _: None)
 
     again = ingest(alert("a2"), dedup, journal, lambda _: None)
@@ -47,7 +47,7 @@ def test_a_repeated_alert_has_the_id_of_the_first(journal: JournalStore, store: 
 
 
 def test_a_repeat_of_an_expired_alert_is_a_new_alert(journal: JournalStore, store: redis.Redis) -> None:
-    dedup = DedupWindow(key="k", seconds=60)
+    dedup = DedupWindow(keys=("k",), seconds=60)
     ingest(alert("a1"), dedup, journal, lambda _: None)
     store.delete(f"{PREFIX}alert:a1")
 
@@ -90,7 +90,7 @@ def test_an_outage_is_raised() -> None:
 
 def test_every_alert_of_a_batch_is_stored_and_scheduled(journal: JournalStore, store: redis.Redis) -> None:
     woken: list[str] = []
-    same = DedupWindow(key="k", seconds=60)
+    same = DedupWindow(keys=("k",), seconds=60)
 
     stored = ingest_batch(
         [(alert("a1"), same), (alert("a2"), None), (alert("a3"), same)], journal, woken.append

@@ -29,6 +29,7 @@ from receiver.endpoints import MAX_BODY_BYTES, Endpoints, IngestItem, Scope
 from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, FallbackNotifier
 from receiver.main import compose
 from tests.support.fakes.serving import serve
+from tests.support.native_bodies import BODIES
 from tests.support.polling import wait_until
 from tests.support.webhooks import CRASHED_WEBHOOK, ROOT, is_up, web_process
 from workers.clients.railway.quota import RateLimit
@@ -192,7 +193,7 @@ def test_an_alert_that_may_concern_a_watched_environment_is_stored(resource: dic
 @pytest.mark.parametrize("path", WEBHOOK_PATHS)
 @pytest.mark.parametrize("secret", ["first", "second"])
 def test_every_secret_authenticates_by_header_and_by_path(path: str, secret: str) -> None:
-    body = b'{"type": "Deployment.crashed", "text": "x"}'
+    body = BODIES[WEBHOOK_PATHS[path]][0]
 
     by_header = post(make_app(), path, body, headers={"X-Trackwalker-Secret": secret})
     by_path = post(make_app(), f"{path}/{secret}", body, headers={})
@@ -603,7 +604,7 @@ def test_without_a_secret_the_process_rejects_requests_and_logs_why(
 
         statuses = [httpx.post(url + path, content=b"").status_code for path in WEBHOOK_PATHS]
 
-    assert statuses == [401, 401, 401]
+    assert statuses == [401] * len(WEBHOOK_PATHS)
     assert "TRACKWALKER_SECRET is not set" in log.read_text()
 
 

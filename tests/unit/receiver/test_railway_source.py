@@ -258,7 +258,7 @@ def test_the_same_body_is_one_alert_for_a_week_and_another_body_is_another() -> 
     assert first == again
     assert first.seconds == DATED_DEDUP_SECONDS == 604_800
     assert different is not None
-    assert different.key != first.key
+    assert different.keys != first.keys
 
 
 def test_a_body_without_a_time_is_one_alert_for_five_minutes() -> None:

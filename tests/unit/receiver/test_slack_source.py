@@ -24,7 +24,9 @@ DEPLOYMENT = "7c3fd285-a041-428f-ad96-3e4051627d8e"
 
 
 def parsed(message: dict[str, Any] | bytes) -> Alert:
-    return parse(message if isinstance(message, bytes) else json.dumps(message).encode(), AT, "tok")
+    alert = parse(message if isinstance(message, bytes) else json.dumps(message).encode(), AT, "tok")
+    assert isinstance(alert, Alert)
+    return alert
 
 
 def rejected(raw: bytes | dict[str, Any]) -> str:
@@ -55,8 +57,7 @@ def test_blocks_are_read_as_a_person_reads_them() -> None:
         "first step",
         "second step",
         "from @here Prober",
-        "Open",
-        "https://prober.example/1",
+        "Open (https://prober.example/1)",
     ]
 
 

@@ -1,7 +1,8 @@
 -- Store an alert with its schedule entry, in one transaction with its deduplication. Returns the key of the alert that
 -- answers for it: its own, or that of the alert which it repeats.
 local alert, schedule, notification = KEYS[1], KEYS[2], KEYS[3]
-local dedup, ping_watchdog, received = KEYS[4], KEYS[5], KEYS[6]
+local ping_watchdog, received = KEYS[4], KEYS[5]
+-- KEYS[6] onwards: deduplication keys, one for each firing in the alert
 local dedup_seconds, record = tonumber(ARGV[1]), ARGV[2]
 -- Milliseconds until the acknowledgement is due; negative if the alert is owed no answer.
 local ack_after_ms = tonumber(ARGV[3])
@@ -28,16 +29,23 @@ if event ~= '' then
   redis.call('ZREMRANGEBYRANK', received, 0, -1001)
   redis.call('PEXPIRE', received, 172800000)
 end
-if dedup_seconds > 0 then
-  -- Race: the sender repeats a request whose response was lost, or two receivers get the same alert. If the first
-  -- alert has expired, this one is stored.
-  local first_alert = redis.call('GET', dedup)
-  if first_alert and redis.call('EXISTS', first_alert) == 1 then
-    redis.call('HINCRBY', first_alert, 'firings', 1)
-    return first_alert
+-- Race: the sender repeats a request whose response was lost, or two receivers get the same alert. If the first alert
+-- has expired, this one is stored.
+local first_alert, new_keys = nil, {}
+for i = 6, #KEYS do
+  local holder = redis.call('GET', KEYS[i])
+  if holder and redis.call('EXISTS', holder) == 1 then
+    first_alert = first_alert or holder
+  else
+    new_keys[#new_keys + 1] = KEYS[i]
   end
-  redis.call('SET', dedup, alert, 'EX', dedup_seconds)
 end
+if first_alert and #new_keys == 0 then
+  redis.call('HINCRBY', first_alert, 'firings', 1)
+  return first_alert
+end
+-- A group in which one firing is new is a new alert, but the keys of the others keep their first alert and its time.
+for _, key in ipairs(new_keys) do redis.call('SET', key, alert, 'EX', dedup_seconds) end
 redis.call('HSET', alert, 'opened', now, 'stage', 'intake', 'r:alert', record)
 redis.call('ZADD', schedule, now, alert)
 if ack_after_ms >= 0 then

@@ -1,0 +1,172 @@
+"""Groups of alerts, as Alertmanager and Grafana deliver them → one Alert for each service that fires.
+
+A body may hold alerts of many services, and many alerts of one service. What fires for one service is one problem and
+owed one answer, so it becomes one Alert. A group in which anything fires is an alert; one in which everything is
+resolved is good news.
+
+Alertmanager and Grafana repeat a group while it fires (`repeat_interval`, 4 h by default), and send all of it again
+when one alert joins or leaves. A firing is an alert's fingerprint and the time of its start: it is checked once, and
+again after a day if it still fires. One that joins the group is checked at once, one that leaves it is not. A day,
+because the periodic checks look at every service anyway, and a firing that lasts so long deserves a new answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+from receiver import payload
+from receiver.payload import InvalidPayload, Parsed, clean_text, get_texts, optional_text
+from receiver.sources import service_labels
+from workers.incidents.intake import RESOLVED, DedupWindow
+from workers.models import Alert, Ignored
+
+FIRING_DEDUP_SECONDS = 86_400  # for which a firing that goes on is the same alert
+MAX_SERVICES = 40  # alerts that one body makes; what fires for further services shares one more
+MAX_FIRINGS = 200  # deduplication keys of one alert; further firings share one more
+TITLE_ANNOTATIONS = ("summary", "title", "description", "message")
+LINK_ANNOTATIONS = ("runbook_url", "runbook", "dashboard_url", "dashboard")
+LINK_FIELDS = ("generatorURL", "dashboardURL", "panelURL")
+MAX_LABELS = 12  # of an alert that its message names
+
+Tool = Literal["alertmanager", "grafana"]
+
+
+@dataclass(frozen=True)
+class _Firing:
+    """One alert of the body."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    item: Mapping[str, Any]
+    is_resolved: bool
+    started_at: datetime | None
+
+    @property
+    def identity(self) -> str:
+        """The same for every delivery of this firing."""
+        fingerprint = clean_text(self.item.get("fingerprint"), 100) or json.dumps(self.labels, sort_keys=True)
+        return sha256(f"{fingerprint}\n{clean_text(self.item.get('startsAt'), 100)}".encode()).hexdigest()
+
+
+def parse_group(body: Mapping[str, Any], tool: Tool, at: datetime, token: str) -> Parsed:
+    """The alerts in a group, or Ignored if nothing in it fires.
+
+    Args:
+        at: when the body was received.
+        token: makes the alerts' ids unique.
+
+    Raises:
+        InvalidPayload: names the field that is missing or has the wrong type.
+    """
+    firings = _firings(body)
+    firing = [item for item in firings if not item.is_resolved]
+    if not firing:
+        good_news = _alert(firings, tool, at, token, kind=RESOLVED)
+        return Ignored(reason="everything in the group is resolved", good_news=good_news)
+    by_service: dict[tuple[object, ...], list[_Firing]] = {}
+    for item in firing:
+        names, ids = service_labels.names_of(item.labels), service_labels.ids_of(item.labels)
+        key = (*names, *sorted(ids.items())) if names or ids else ()
+        if key not in by_service and len(by_service) >= MAX_SERVICES:
+            key = ("too many services",)
+        by_service.setdefault(key, []).append(item)
+    return tuple(
+        (_alert(items, tool, at, f"{token}-{number}" if number else token), _dedup(items, tool))
+        for number, items in enumerate(by_service.values())
+    )
+
+
+def _firings(body: Mapping[str, Any]) -> list[_Firing]:
+    items = body.get("alerts")
+    if not isinstance(items, list):
+        raise InvalidPayload("alerts", "is missing" if items is None else "must be a list")
+    if not items:
+        raise InvalidPayload("alerts", "is empty")
+    status = _status(body.get("status"), "status") or "firing"
+    for field in ("receiver", "groupKey", "externalURL", "title", "message", "state"):
+        optional_text(body, field)
+    common = {**get_texts(body, "groupLabels"), **get_texts(body, "commonLabels")}
+    annotations = get_texts(body, "commonAnnotations")
+    return [_firing(item, f"alerts.{n}", status, common, annotations) for n, item in enumerate(items)]
+
+
+def _firing(
+    item: object, path: str, status: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> _Firing:
+    if not isinstance(item, dict):
+        raise InvalidPayload(path, "must be an object")
+    own_status = _status(item.get("status"), f"{path}.status") or status
+    for field in ("startsAt", "endsAt", "fingerprint", *LINK_FIELDS):
+        optional_text(item, field, f"{path}.")
+    return _Firing(
+        labels={**labels, **get_texts(item, "labels", f"{path}.")},
+        annotations={**annotations, **get_texts(item, "annotations", f"{path}.")},
+        item=item,
+        is_resolved=own_status == "resolved",
+        started_at=payload.parse_time(item.get("startsAt")),
+    )
+
+
+def _status(value: object, path: str) -> str:
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or value.lower() not in ("firing", "resolved"):
+        raise InvalidPayload(path, 'must be "firing" or "resolved"')
+    return value.lower()
+
+
+def _alert(items: Sequence[_Firing], tool: Tool, at: datetime, token: str, kind: str = "") -> Alert:
+    starts = [item.started_at for item in items if item.started_at]
+    names: dict[str, None] = {}
+    ids: dict[str, str] = {}
+    for item in items:
+        names |= dict.fromkeys(service_labels.names_of(item.labels))
+        ids |= service_labels.ids_of(item.labels)
+    return Alert(
+        id=payload.alert_id(at, token),
+        source=tool,
+        kind=kind or "firing",
+        received_at=at,
+        reported_at=min(starts) if starts else None,
+        names=tuple(names)[: service_labels.MAX_NAMES],
+        message=payload.redacted_message("\n".join(_lines(items))),
+        **ids,
+    )
+
+
+def _dedup(items: Sequence[_Firing], tool: Tool) -> DedupWindow:
+    keys = [f"{tool}:{item.identity}" for item in items]
+    if len(keys) > MAX_FIRINGS:
+        rest = sha256("".join(sorted(keys[MAX_FIRINGS:])).encode()).hexdigest()
+        keys = [*keys[:MAX_FIRINGS], f"{tool}:{rest}"]
+    return DedupWindow(keys=tuple(dict.fromkeys(keys)), seconds=FIRING_DEDUP_SECONDS)
+
+
+def _lines(items: Sequence[_Firing]) -> list[str]:
+    """The text of an alert: a line for each firing, then labels and links that they share. Worst case first: names."""
+    lines = list(dict.fromkeys(_title(item) for item in items))
+    labels: dict[str, None] = {}
+    links: dict[str, None] = {}
+    for item in items:
+        values = [(clean_text(name, 60), clean_text(value, 200)) for name, value in item.labels.items()]
+        labels |= {f"{name}={value}": None for name, value in values if value and name != "alertname"}
+        links |= dict.fromkeys(_links(item))
+    return [*lines, " ".join(list(labels)[:MAX_LABELS]), *list(links)[:3]]
+
+
+def _title(item: _Firing) -> str:
+    name = clean_text(item.labels.get("alertname"), 200) or "alert without a name"
+    texts = (clean_text(item.annotations.get(key), 500) for key in TITLE_ANNOTATIONS)
+    text = next((text for text in texts if text), "")
+    return f"{name}: {text}" if text else name
+
+
+def _links(item: _Firing) -> list[str]:
+    values = [item.annotations.get(name) for name in LINK_ANNOTATIONS]
+    values += [item.item.get(name) for name in LINK_FIELDS]
+    return [text for text in (clean_text(value, 500) for value in values) if text.startswith("http")]
