@@ -20,10 +20,13 @@ COPY --from=tools /app/.tools/bin .tools/bin
 COPY Procfile ./
 COPY workers workers
 COPY receiver receiver
+# The command `trackwalker`, also for `railway ssh` and `docker exec`, from any folder.
+COPY tools/setup.py tools/console_command.py tools/dotenv_secret.py tools/setup_error.py tools/
+RUN python tools/setup.py --only-command /usr/local/bin && trackwalker --help > /dev/null
 
 # The container runs as root on purpose. The agent must run as another user than the worker. Where the kernel offers user
 # namespaces, bubblewrap does that for any user; most container hosts offer none, and then only root can start a process
 # under another user id. Railway's volumes belong to root as well.
 EXPOSE 8000
 ENTRYPOINT ["tini", "--"]
-CMD ["python", "-m", "workers", "up"]
+CMD ["trackwalker", "up"]

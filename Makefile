@@ -14,12 +14,16 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up lint test-fast test chaos contract exam bench bench-attacks bench-idle bench-journal bench-logs bench-window bench-week lock clean
+.PHONY: help setup demo init doctor up lint test-fast test chaos contract exam bench bench-attacks bench-idle bench-journal bench-logs bench-window bench-week lock clean
 
 help:
 	@echo 'make setup         install everything into .venv and .tools; does nothing if nothing changed'
 	@echo 'make demo          run the whole story against stand-ins on this machine; SEED=n draws another'
+	@echo 'make init          ask for your settings, try each, and write them to .env'
+	@echo 'make doctor        check the settings, tokens, webhook, store, sandbox and model for real'
 	@echo 'make up            run receiver, worker and clock'
+	@echo
+	@echo 'For developers of Trackwalker:'
 	@echo 'make lint          ruff and mypy'
 	@echo 'make test-fast     lint, then the unit tests: no store, no sockets, under a minute'
 	@echo 'make test          lint, then all tests, with a short chaos run; prints the ten slowest'
@@ -49,8 +53,14 @@ setup:
 demo: setup
 	@$(BIN)/python -m tests.demo $(if $(SEED),--seed $(SEED))
 
+init: setup
+	@$(BIN)/trackwalker init
+
+doctor: setup
+	@$(BIN)/trackwalker doctor
+
 up: setup
-	@$(BIN)/python -m workers up
+	@$(BIN)/trackwalker up
 
 lint: setup
 	$(BIN)/ruff check
