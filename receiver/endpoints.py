@@ -310,8 +310,12 @@ def _malformed(endpoint: Source, body: bytes, error: InvalidPayload) -> Response
 
 
 def _ignored(endpoint: Source, reason: str) -> Response:
-    log.info("alert ignored", extra={"endpoint": endpoint, "reason": reason})
-    return JSONResponse({"ignored": reason}, 202)
+    log.debug("alert ignored", extra={"endpoint": endpoint, "reason": reason})
+    content: dict[str, object] = {"ignored": reason}
+    if endpoint == "slack":
+        # Alertmanager reads a JSON response of Slack's as a failure unless it says so.
+        content["ok"] = True
+    return JSONResponse(content, 202)
 
 
 def _log_stored(endpoint: Source, alert_ids: Sequence[str], alerts: Sequence[Alert]) -> None:
