@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError
 from workers.clients import deadline
 from workers.clients.slack_errors import (
     DEFAULT_WAIT_SECONDS,
+    InvalidBlocks,
     InvalidBotToken,
     MessageGone,
     MissingScope,
@@ -32,6 +33,8 @@ TIMEOUT = httpx.Timeout(10.0)
 """Seconds for connecting and for each read and write."""
 LINE_TIMEOUT = httpx.Timeout(1.0)
 """Seconds for connecting and for reading in `post_line`. Together two: the sender of a webhook may wait for it."""
+VIEW_TIMEOUT = httpx.Timeout(1.2)
+"""The same for `open_view`: together under the 3 s for which a trigger is valid."""
 TOTAL_TIMEOUT_FACTOR = 2
 """Upper bound of a whole request, as a multiple of its read timeout."""
 MAX_WAIT_SECONDS = 3600.0
@@ -54,6 +57,9 @@ METADATA_EVENT_TYPE = "trackwalker"
 """Type of the metadata that marks our messages; `event_payload.key` identifies each of them."""
 # Ids of channels are upper case; names of channels are lower case.
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]+")
+
+Blocks = Sequence[Mapping[str, Any]]
+"""Blocks of Slack's Block Kit, as JSON values."""
 
 log = logging.getLogger("trackwalker.slack")
 
@@ -139,11 +145,13 @@ class Slack:
 
     def post(
         self, text: str, *, key: str, thread: SlackMessage | None = None, broadcast: bool = False,
+        blocks: Blocks = (),
     ) -> SlackMessage:  # fmt: skip
         """Post a message.
 
         Args:
-            text: the message; what comes from others in it is escaped.
+            text: the message; what comes from others in it is escaped. With blocks, notifications show only this.
+            blocks: Slack's layout blocks. A message whose blocks Slack refuses is posted as plain text.
             key: identifies the message for `find`.
             thread: message to reply to. If a person deleted it, the reply becomes a message of the channel.
             broadcast: show a reply in the channel as well.
@@ -152,30 +160,38 @@ class Slack:
             The message. A webhook answers without `ts`, which stays empty then.
         """
         body: dict[str, Any] = {"text": truncate_message(text), **AS_WRITTEN}
+        body |= {"blocks": list(blocks)} if blocks else {}
         if self._token is None:
             self._post_to_webhook(body, TIMEOUT)
             return SlackMessage(digest=digest(text))
         body |= {"channel": self._channel, "metadata": _metadata(key)}
         reply = {"thread_ts": thread.ts, "reply_broadcast": broadcast} if thread and thread.ts else {}
         try:
-            answer = self._call("chat.postMessage", json=body | reply)
+            answer = self._send_message("chat.postMessage", body | reply)
         except MessageGone:
-            answer = self._call("chat.postMessage", json=body)
+            answer = self._send_message("chat.postMessage", body)
         if not answer.ts:
             raise SlackBusy("Slack accepted a message without returning its ts")
         return SlackMessage(ts=answer.ts, channel=self._learn_channel(answer.channel), digest=digest(text))
 
-    def update(self, posted: SlackMessage, text: str, key: str) -> SlackMessage:
-        """Replace the text of a message. A message that a person deleted stays deleted, without an error."""
+    def update(self, posted: SlackMessage, text: str, key: str, blocks: Blocks = ()) -> SlackMessage:
+        """Replace a message. A message that a person deleted stays deleted, without an error."""
+        # An empty list removes blocks; without the field they would stay. Metadata that is left out is removed, too.
         body = {
             "channel": self._channel_id(posted),
             "ts": posted.ts,
             "text": truncate_message(text),
+            "blocks": list(blocks),
+            "metadata": _metadata(key),
             **NO_PARSING,
         }
         with contextlib.suppress(MessageGone):
-            self._call("chat.update", json=body | {"metadata": _metadata(key)})
+            self._send_message("chat.update", body)
         return posted.model_copy(update={"digest": digest(text)})
+
+    def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
+        """Open a modal for the person who pressed a button, within VIEW_TIMEOUT: the trigger expires after 3 s."""
+        self._call("views.open", json={"trigger_id": trigger_id, "view": view}, timeout=VIEW_TIMEOUT)
 
     def delete(self, posted: SlackMessage) -> None:
         """Delete a message. A message that is gone already is no error."""
@@ -276,6 +292,14 @@ class Slack:
             if not cursor:
                 return
 
+    def _send_message(self, method: str, body: Mapping[str, Any]) -> _Answer:
+        """Post or edit. A message must arrive even if Slack refuses its blocks, whatever made them invalid."""
+        try:
+            return self._call(method, json=body)
+        except InvalidBlocks as error:
+            log.error("slack refused the blocks of a message", extra={"reason": str(error)})
+            return self._call(method, json={**body, "blocks": []})
+
     def _call(
         self, method: str, *, json: object = None, params: Mapping[str, str | int] | None = None,
         timeout: httpx.Timeout = TIMEOUT,
@@ -305,6 +329,10 @@ class Slack:
                 "Slack is not configured: set SLACK_BOT_TOKEN and SLACK_CHANNEL, or SLACK_WEBHOOK_URL"
             )
         response = self._send("POST", self._webhook.get_secret_value(), dict(body), None, {}, timeout)
+        if response.is_client_error and "invalid_blocks" in response.text and body.get("blocks"):
+            log.error("slack refused the blocks of a message", extra={"reason": response.text[:100]})
+            plain = {name: value for name, value in body.items() if name != "blocks"}
+            response = self._send("POST", self._webhook.get_secret_value(), plain, None, {}, timeout)
         if not response.is_success:
             reason = response.text[:100] or response.status_code
             raise SlackRefused(f"SLACK_WEBHOOK_URL is not accepted: {reason}")

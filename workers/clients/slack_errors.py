@@ -33,6 +33,8 @@ CHANNEL_HINTS = {
     "restricted_action": "the bot may not post there",
 }
 """Code of a problem with the channel → what to do about it."""
+INVALID_BLOCKS_CODES = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
+"""The layout of a message is not valid; its plain text may be."""
 MESSAGE_GONE_CODES = {
     "message_not_found", "thread_not_found", "cannot_reply_to_message", "cant_update_message",
     "cant_delete_message", "edit_window_closed",
@@ -42,6 +44,10 @@ MESSAGE_GONE_CODES = {
 
 class MessageGone(SlackRefused):
     """The message was deleted or can no longer be changed."""
+
+
+class InvalidBlocks(SlackRefused):
+    """Slack does not accept the blocks of a message."""
 
 
 class MissingScope(SlackRefused):
@@ -66,6 +72,8 @@ def error_for(
         return SlackBusy(f"Slack: {code}", retry_after=retry_after or DEFAULT_WAIT_SECONDS)
     if code in MESSAGE_GONE_CODES:
         return MessageGone(f"Slack: {code} ({method})")
+    if code in INVALID_BLOCKS_CODES:
+        return InvalidBlocks(f"Slack: {code} ({method})")
     if code in CHANNEL_HINTS:
         return SlackRefused(f"SLACK_CHANNEL {channel}: {code}, {CHANNEL_HINTS[code]}")
     if code in INVALID_TOKEN_CODES | PERMISSION_CODES:

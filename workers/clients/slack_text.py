@@ -17,6 +17,7 @@ ADDRESS = re.compile(
 )
 """Places where an address is split. `parse: none` already keeps Slack from linking it; a client may still link it."""
 MENTION = re.compile(r"@(?=\w)")
+USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
 LINK = re.compile(r"https?://[^\s<>|\"'`\\]{1,2000}")
 
 
@@ -35,6 +36,29 @@ def escape(text: str) -> str:
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def link(address: str) -> str:
-    """One of our own links. It has to be marked as one, because `parse: none` links no address by itself."""
-    return f"<{address.replace('&', '&amp;')}>" if LINK.fullmatch(address) else escape(address)
+def is_link(address: str) -> bool:
+    """True for an address that may stand in a link or behind a button."""
+    return LINK.fullmatch(address) is not None
+
+
+def link(address: str, label: str = "") -> str:
+    """One of our own links. It has to be marked as one, because `parse: none` links no address by itself.
+
+    Args:
+        label: the text that is shown, unescaped; "" shows the address. Without a valid address only the label is shown.
+    """
+    if not is_link(address):
+        return escape(label or address)
+    target = address.replace("&", "&amp;")
+    # A bar would end the address, and the label may hold one.
+    return f"<{target}|{escape(label).replace('|', '¦')}>" if label else f"<{target}>"
+
+
+def code(text: str, limit: int | None = None) -> str:
+    """Untrusted text in the font of code. Nothing in it is formatted, and nothing ends it but our own mark."""
+    return f"`{escape(safe_line(text, limit))}`" if text.strip() else ""
+
+
+def mention(user_id: str) -> str:
+    """A mention of a person, which notifies them; "" for anything that is no id of a user."""
+    return f"<@{user_id}>" if USER_ID.fullmatch(user_id) else ""
