@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -62,7 +62,12 @@ from workers.models import (
     VerificationReason,
 )
 from workers.models.proposal import ReasonKind
-from workers.notifications import answer_texts, messages
+from workers.notifications.answer_posts import answer_post, looking_post
+from workers.notifications.detail_posts import details_post
+from workers.notifications.incident_posts import first_post
+from workers.notifications.incident_state import IncidentState
+from workers.notifications.messages import summarise_verdict
+from workers.notifications.presentation import Presentation
 from workers.pull_requests.propose import describe_runs
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.logs import _JsonFormatter, _TextFormatter
@@ -287,17 +292,18 @@ def _slack(
     values: Values, whole: Incident, evidence: Evidence, verdict: Verdict, outcome: Outcome
 ) -> Iterator[tuple[OutletKind, str]]:
     follow_up = FollowUp(result=FollowUpResult.ABANDONED, reason=values.reason, still_affected=(values.name,))
-    rendered = messages.render(whole, verdict, outcome, follow_up, values.reason)
-    reported = messages.render(
-        whole, verdict, messages.summarise_verdict(verdict, evidence), None, values.reason
-    )
+    look = Presentation(page_url="https://walker.example", has_buttons=True, has_modals=True)
+    known = IncidentState(whole, verdict, evidence, values.plan, outcome=outcome, reason=values.reason)
+    states = (
+        known, replace(known, outcome=summarise_verdict(verdict)), replace(known, follow_up=follow_up),
+        IncidentState(whole, reason=values.reason),
+    )  # fmt: skip
     answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=values.reason)
-    for text in (
-        rendered.ack, rendered.outcome, rendered.follow_up, reported.outcome,
-        answer_texts.format_alert_headline(values.alert), escape(answer_texts.format_answer(answer)),
-        escape(values.alert.message),
-    ):  # fmt: skip
-        yield "slack", text
+    posts = [first_post(state, look, NOON) for state in states] + [details_post(known, look)]
+    posts += [looking_post(values.alert), answer_post(values.alert, answer, look)]
+    for post in filter(None, posts):
+        yield "slack", "\n".join((post.text, *post.footer))
+    yield "slack", escape(values.alert.message)
 
 
 def _terminal(

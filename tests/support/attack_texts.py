@@ -126,7 +126,8 @@ SLACK_RULES = {
     "quotation": re.compile(r"(?m)^(?:>|&gt;)"),
     "forged line": re.compile(r"(?m)^(?:https://evil|open: all|\{)"),
 }
-OWN_MARKUP = re.compile(r"`python -m workers [^`]*`|`fix all`")
+OWN_MARKUP = re.compile(r"`([^`\n]*)`|<https?://[^\s<>|]+\|([^<>\n]*)>")
+"""Our own fonts and links. Their contents come from outside and must follow the rules as well."""
 LINE_RULES = {"forged line": re.compile(r"(?m)^(?:https://evil|open: all|\{|merge this)")}
 MARK = re.compile(r"(?m)^(DATA-\w{16})$")
 
@@ -144,11 +145,15 @@ def hidden_characters(text: str) -> set[str]:
     return {f"U+{ord(char):04X}" for char in hidden - {"\n", "\t"}} | ({"mark flood"} if flood else set())
 
 
+def _content(markup: re.Match[str]) -> str:
+    return markup[1] or markup[2] or ""
+
+
 def find_leaks(kind: OutletKind, text: str, attack: AttackText, judge: MarkdownJudge) -> set[str]:
     """The parts of the attack that work in the text of an outlet; empty if nothing does."""
     leaks = {f"canary {canary}" for canary in attack.canaries if canary in text} | hidden_characters(text)
     if kind == "slack":
-        leaks |= {name for name, rule in SLACK_RULES.items() if rule.search(OWN_MARKUP.sub("", text))}
+        leaks |= {name for name, rule in SLACK_RULES.items() if rule.search(OWN_MARKUP.sub(_content, text))}
     elif kind in ("terminal", "log"):
         leaks |= {name for name, rule in LINE_RULES.items() if kind == "terminal" and rule.search(text)}
     elif kind in ("title", "commit"):

@@ -9,6 +9,7 @@ from workers.models import (
     Deployment,
     Finding,
     Incident,
+    PullRequest,
     Service,
     Severity,
     Subject,
@@ -91,3 +92,14 @@ def incident(*findings: Finding, name: str = "api", **fields: Any) -> Incident:
         "subject": Subject(kind="service", key=service_id(name), name=name),
     }  # fmt: skip
     return Incident.model_validate(values | fields)
+
+
+def pull_request(**fields: Any) -> PullRequest:
+    """The open pull request #41."""
+    values = {
+        "number": 41,
+        "url": "https://github.com/acme/shop/pull/41",
+        "draft": False,
+        "branch": "trackwalker/f",
+    }
+    return PullRequest.model_validate(values | fields)

@@ -143,6 +143,11 @@ class Slack:
         """
         return self._token is not None and not self._history_refused and not self._channel_unresolved
 
+    @property
+    def can_edit(self) -> bool:
+        """False behind an incoming webhook, which can only post."""
+        return self._token is not None
+
     def post(
         self, text: str, *, key: str, thread: SlackMessage | None = None, broadcast: bool = False,
         blocks: Blocks = (),

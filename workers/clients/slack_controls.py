@@ -1,4 +1,4 @@
-"""The names of the buttons and menu entries below our messages: written by notifications, read by the receiver. Pure."""
+"""The names of the buttons below our messages, which notifications write and the receiver reads. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from workers.engine.schema import (
     journal_key,
     opened_lately_key,
 )
-from workers.models import FollowUp, Incident, Outcome, Severity
+from workers.models import Evidence, FollowUp, Incident, Outcome, Severity
 
 WINDOW_SECONDS = 1800.0  # new incidents of one environment within this time can form a group
 MIN_INCIDENTS = 3  # two incidents are two messages; three at once usually have a common cause
@@ -31,6 +31,7 @@ class GroupMember(NamedTuple):
 
     key: str
     incident: Incident
+    evidence: Evidence | None
     outcome: Outcome | None
     follow_up: FollowUp | None
     reason: str
@@ -103,6 +104,7 @@ def _load_member(key: str, fields: dict[str, bytes]) -> GroupMember | None:
     return GroupMember(
         key=key,
         incident=incident,
+        evidence=records.EVIDENCE.read(fields),
         outcome=records.CANCELLED.read(fields) or records.OUTCOME.read(fields),
         follow_up=records.FOLLOW_UP.read(fields),
         reason=fields.get("reason", b"").decode(),

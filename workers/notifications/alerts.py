@@ -13,21 +13,22 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import EndedAs, alert_key, journal_id
 from workers.incidents import controls
 from workers.models import Alert, Answer, DropReason, SlackMessage
-from workers.notifications.answer_texts import (
-    format_alert_headline,
-    format_answer,
-    format_blind,
-    format_drop,
-)
-from workers.notifications.messages import LOOKING
+from workers.notifications.answer_posts import answer_post, dropped_post, format_blind, looking_post
 from workers.notifications.posts import edit, find_acknowledgement, post, seconds_until_ack
+from workers.notifications.presentation import Presentation
 
 # Delay before an alert checks again whether its incident took over its acknowledgement.
 MERGE_RECHECK_SECONDS = 5.0
 
 
 def notify_alert(
-    claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
+    claim: Claim,
+    store: JournalStore,
+    slack: Slack | None,
+    look: Presentation,
+    *,
+    now: datetime,
+    quiet_seconds: float,
 ) -> None:
     """Update the alert's messages; a report about Trackwalker itself is an answer without an alert."""
     alert = claim.get(records.ALERT)
@@ -42,24 +43,27 @@ def notify_alert(
     services = tuple({alert.service_name or "", alert.service_id or ""} - {""}) if alert else ()
     claim.check_allowed = lambda: controls.check(store, services, now.timestamp())
     claim.check_allowed()
-    headline = format_alert_headline(alert)
     if drop_reason:
         if ack is not None:
             incident_id = journal_id(incident_notification).removeprefix("notification:")
-            edit(claim, slack, ack, f"{headline}\n{escape(format_drop(drop_reason, incident_id))}")
+            edit(claim, slack, "ack", ack, dropped_post(alert, drop_reason, incident_id, look))
         claim.end(EndedAs.DROPPED, f"dropped: {drop_reason.value}")
         return
     if answer := unpack(claim.fields.get("answer"), Answer):
         # `retry` counts `repeat_count`: the answer to a repeated check is another post.
         repeats = claim.text("repeat_count")
         name = f"outcome-{repeats}" if repeats else "outcome"
-        post(claim, slack, name, f"{headline}\n{escape(format_answer(answer))}", ack, since=since)
+        content = answer_post(alert, answer, look)
+        post(claim, slack, name, content, ack, since=since)
+        if ack is not None:
+            edit(claim, slack, "ack", ack, content)
         if not claim.end(EndedAs.NOTIFIED, "notified", final=False):
             claim.advance("notify")
         return
     wait = seconds_until_ack(claim)
     if ack is None and not wait:
-        post(claim, slack, "ack", f"{headline}\n{LOOKING}{_waiting_text(store, alert)}", None, since=since)
+        content = looking_post(alert, _waiting_text(store, alert))
+        post(claim, slack, "ack", content, None, since=since)
     claim.advance("notify", after=wait or quiet_seconds)
 
 

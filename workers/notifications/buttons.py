@@ -12,6 +12,7 @@ from workers.notifications.incident_state import ENDED_PHASES, IncidentState, Ph
 from workers.notifications.presentation import Presentation
 from workers.notifications.slack_post import Button, MenuItem
 
+MAX_BUTTONS = 3  # beside the menu: more do not fit into a line of a telephone
 MAX_MENU = 5  # entries that Slack takes
 SNOOZES = (
     ("Snooze 1 h", Control.SNOOZE_ONE),
@@ -46,7 +47,7 @@ def _first_button(state: IncidentState, look: Presentation) -> list[Button]:
         ]
     if state.phase is Phase.APPROVAL:
         return _act(look, "Fix it", Control.FIX, incident_id, page, is_primary=True)
-    if state.phase is Phase.NOT_DELIVERED:
+    if state.phase in (Phase.NOT_DELIVERED, Phase.BLOCKED):
         return _act(look, "Try again", Control.RETRY, incident_id, page, is_primary=True)
     if state.phase is Phase.NOT_A_PROBLEM and state.decision is not None:
         return _act(look, "Undo", Control.UNDO, state.decision.id, page)
@@ -99,6 +100,6 @@ def command_hint(state: IncidentState, look: Presentation) -> str:
     """The local command for an action that waits for a person, where no button or page offers it; "" otherwise."""
     if look.has_buttons or look.page_url:
         return ""
-    commands = {Phase.APPROVAL: "fix", Phase.NOT_DELIVERED: "retry"}
+    commands = {Phase.APPROVAL: "fix", Phase.NOT_DELIVERED: "retry", Phase.BLOCKED: "retry"}
     command = commands.get(state.phase)
     return f"`python -m workers {command} {state.incident.id}`" if command else ""

@@ -1,4 +1,4 @@
-"""The cause of an incident in one or two lines: the error with its place, the deployment before it and its author. Pure."""
+"""The cause of an incident in one or two lines: the error with its place, the deployment and its author. Pure."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ MAX_NAME = 60  # characters of a service's name: Railway limits none
 MAX_ENVIRONMENT = 30
 MAX_TROUBLE = 200  # of the trouble in the headline
 MAX_OTHERS = 4  # findings beside the first that a message lists
+SHORT_ID = 8  # characters of a fingerprint that tell incidents apart
 MAX_SYMPTOM_NAMES = 4  # more do not help to find the cause
 
 
@@ -40,7 +41,7 @@ def first_post(state: IncidentState, look: Presentation, now: datetime) -> Slack
         *_owner_lines(state, look, now),
         *cause_lines(state, look),
         *([] if is_over else remedy_lines(state, look)),
-        *([] if is_over else _extent_lines(state, look)),
+        *([] if is_over else _extent_lines(state)),
     ]
     hint = command_hint(state, look)
     return SlackPost(
@@ -77,11 +78,9 @@ def follow_up_post(state: IncidentState, look: Presentation) -> SlackPost:
     )
 
 
-def symptom_post(state: IncidentState, look: Presentation) -> SlackPost:
+def symptom_post(state: IncidentState) -> SlackPost:
     """That the incident looks like a symptom of another one."""
-    return SlackPost(
-        f"{service_name(state)}: this looks like a symptom of {state.cause}", has_header=False
-    )
+    return SlackPost(f"{service_name(state)}: this looks like a symptom of {state.cause}", has_header=False)
 
 
 # ---- the headline ----------------------------------------------------------------------------
@@ -107,7 +106,13 @@ def _news(state: IncidentState, look: Presentation) -> str:
         case Phase.RESOLVED:
             return f"resolved. {_past_trouble(state, look)}"
         case Phase.WATCHING:
-            return f"{number} is merged, watching. {_past_trouble(state, look, is_over=False)}"
+            return f"{number} {_merge_step(state)}. {_past_trouble(state, look, is_over=False)}"
+        case Phase.RECOVERING:
+            since = state.recovery.healthy_since if state.recovery else None
+            when = f" since {look.clock.at(since, state.incident.opened_at)}" if since else ""
+            return f"looks healthy{when}, checking on. {_past_trouble(state, look, is_over=False)}"
+        case Phase.BLOCKED:
+            return f"a tested fix waits for a permission. {now}"
         case Phase.FIX_FAILED:
             remaining = state.follow_up.remaining if state.follow_up else None
             words = escape((describe(remaining) or remaining.sentence) if remaining else "") or now
@@ -119,14 +124,19 @@ def _news(state: IncidentState, look: Presentation) -> str:
         case Phase.CANCELLED:
             return f"cancelled. {now}"
         case _:
-            return now
+            return f"{_relapse(state)}{now}"
+
+
+def _relapse(state: IncidentState) -> str:
+    """`fails again: ` before trouble that came back."""
+    return "fails again: " if state.incident.relapse else ""
 
 
 def main_trouble(state: IncidentState, look: Presentation) -> str:
     """The finding that matters most, escaped: `94 % of requests fail since 14:02`."""
     incident = state.incident
     finding = ranked(incident.findings)[0]
-    words = safe_line(trouble(finding, incident, look.clock), MAX_TROUBLE)
+    words = safe_line(trouble(finding, incident.window, look.clock), MAX_TROUBLE)
     prefix = "" if finding.service == incident.subject.name else f"{safe_line(finding.service, MAX_NAME)}: "
     return escape(f"{prefix}{words}")
 
@@ -142,6 +152,16 @@ def _past_trouble(state: IncidentState, look: Presentation, *, is_over: bool = T
     if not is_over:
         return f"{words} since {look.clock.at(start, end)}"
     return f"{words}, {look.clock.span(start, end)}"
+
+
+def _merge_step(state: IncidentState) -> str:
+    """`is merged and deployed: 0 of 120 requests failed so far`."""
+    merge = state.merge
+    if merge is None or merge.deployed_at is None:
+        return "is merged, waiting for its deployment"
+    if not merge.requests:
+        return "is merged and deployed, watching"
+    return f"is deployed: {merge.failed_requests:,} of {plural(merge.requests, 'request')} failed so far"
 
 
 def _measured(state: IncidentState) -> str:
@@ -174,7 +194,7 @@ def _owner_lines(state: IncidentState, look: Presentation, now: datetime) -> lis
     return lines
 
 
-def _extent_lines(state: IncidentState, look: Presentation) -> list[str]:
+def _extent_lines(state: IncidentState) -> list[str]:
     """The other findings, the requests that fail, and the services that suffer."""
     incident = state.incident
     lines = []
@@ -224,15 +244,16 @@ def footer(state: IncidentState, look: Presentation) -> tuple[str, ...]:
         parts.append(f"told {at(state.posted_at, reference)}")
     if state.fix is not None:
         parts.append(f"fix {at(state.fix.committed_at, reference)}")
-    if state.merged_at is not None:
-        parts.append(f"merged {at(state.merged_at, reference)}")
+    if state.merge is not None:
+        parts.append(f"merged {at(state.merge.merged_at, reference)}")
     if state.firings > 1:
         parts.append(plural(state.firings, "check"))
     if state.usage is not None and state.usage.tokens:
         parts.append(format_cost(state.usage.tokens, state.usage.cost_usd))
     where = escape(safe_line(f"{incident.project_name}/{incident.environment_name}", MAX_NAME))
     service = link(railway_url(incident), "open in Railway") if railway_url(incident) else ""
-    place = " · ".join(filter(None, (where, escape(incident.id), service)))
+    name = f"incident {escape(incident.fingerprint[:SHORT_ID])}"
+    place = " · ".join(filter(None, (where, name, service)))
     return (" · ".join(parts), place)
 
 
@@ -240,5 +261,3 @@ def format_cost(tokens: int, cost_usd: float) -> str:
     """`38k tokens, $0.21`."""
     amount = f"{tokens / 1000:.0f}k tokens" if tokens >= 1000 else plural(tokens, "token")
     return f"{amount}, ${cost_usd:.2f}" if cost_usd else amount
-
-

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from workers.engine import records
 from workers.engine.claim import Claim
+from workers.incidents.recovery import recovery_progress
 from workers.models import (
     Acknowledgement,
     Decision,
@@ -21,9 +22,11 @@ from workers.models import (
     FollowUp,
     FollowUpResult,
     Incident,
+    MergeProgress,
     Outcome,
     Plan,
     PullRequest,
+    RecoveryProgress,
     Severity,
     Usage,
     Verdict,
@@ -48,6 +51,10 @@ class Phase(StrEnum):
     """A fix waits for a person's word to begin."""
     REPORTED = "reported"
     """No automatic fix: people have to act."""
+    DELAYED = "delayed"
+    """The cause is known, and the fix waits for a service that is away."""
+    BLOCKED = "blocked"
+    """A tested fix waits for a permission."""
     NOT_DELIVERED = "not delivered"
     """A fix was made or tried and did not become a pull request."""
     COVERED = "covered"
@@ -55,6 +62,8 @@ class Phase(StrEnum):
     SYMPTOM = "symptom"
     CLOSED = "closed"
     """A person closed the pull request."""
+    RECOVERING = "recovering"
+    """The latest checks did not find the trouble; it is not over yet."""
     WATCHING = "watching"
     """The pull request is merged, and its effect is measured."""
     NOT_LIVE = "not live"
@@ -73,7 +82,10 @@ HEALTHY_PHASES = (Phase.FIXED, Phase.RESOLVED)
 SET_ASIDE_PHASES = (Phase.CANCELLED, Phase.NOT_A_PROBLEM)
 ENDED_PHASES = (*HEALTHY_PHASES, *SET_ASIDE_PHASES, Phase.ABANDONED)
 RINGING_PHASES = (Phase.FIX_FAILED, Phase.NOT_LIVE)
-"""Phases of a follow-up that need a person: they are posted to the channel as well."""
+"""Phases of a follow-up that need a person: their reply is shown in the channel, too, and rings."""
+
+UNFINISHED = (FollowUpResult.CLOSED,)
+"""Follow-ups after which the incident stays open."""
 
 FOLLOW_UP_PHASES = {
     FollowUpResult.VERIFIED: Phase.FIXED,
@@ -89,6 +101,8 @@ OUTCOME_PHASES = {
     "pull request": Phase.PULL_REQUEST,
     "reported": Phase.REPORTED,
     "waiting": Phase.APPROVAL,
+    "delayed": Phase.DELAYED,
+    "blocked": Phase.BLOCKED,
     "nothing proposed": Phase.NOT_DELIVERED,
     "attached": Phase.COVERED,
     "failed": Phase.NOT_DELIVERED,
@@ -117,7 +131,8 @@ class IncidentState:
     verification: Verification | None = None
     outcome: Outcome | None = None
     pull: PullRequest | None = None
-    merged_at: datetime | None = None
+    merge: MergeProgress | None = None
+    recovery: RecoveryProgress | None = None
     follow_up: FollowUp | None = None
     acknowledged: Acknowledgement | None = None
     decision: Decision | None = None
@@ -135,10 +150,12 @@ class IncidentState:
             return Phase.NOT_A_PROBLEM
         if self.outcome is not None and self.outcome.kind == "cancelled":
             return Phase.CANCELLED
-        if self.follow_up is not None:
+        if self.follow_up is not None and not (self._is_recovering and self.follow_up.result in UNFINISHED):
             return FOLLOW_UP_PHASES[self.follow_up.result]
         if self.pull is not None and self.pull.state == "merged":
             return Phase.WATCHING
+        if self._is_recovering:
+            return Phase.RECOVERING
         if self.cause:
             return Phase.SYMPTOM
         if self.outcome is not None:
@@ -147,12 +164,16 @@ class IncidentState:
         return Phase.FIXING if is_fixing else Phase.LOOKING
 
     @property
+    def _is_recovering(self) -> bool:
+        return self.recovery is not None and self.recovery.clean_checks > 0
+
+    @property
     def mark(self) -> str:
         """The coloured mark at the beginning of the headline."""
         phase = self.phase
         if phase in HEALTHY_PHASES:
             return HEALTHY_MARK
-        if phase is Phase.WATCHING:
+        if phase in (Phase.WATCHING, Phase.RECOVERING):
             return WATCHING_MARK
         return SET_ASIDE_MARK if phase in SET_ASIDE_PHASES else SEVERITY_MARKS[self.incident.severity]
 
@@ -187,6 +208,7 @@ def read_state(
     if (symptoms := claim.read(fields, records.SYMPTOMS)) is not None:
         newest["symptoms"] = tuple(symptoms)
     decision = claim.read(fields, records.DECISION)
+    outcome = claim.read(fields, records.CANCELLED) or claim.read(fields, records.OUTCOME)
     return IncidentState(
         incident=incident.model_copy(update=newest),
         verdict=claim.read(fields, records.VERDICT),
@@ -194,9 +216,10 @@ def read_state(
         plan=claim.read(fields, records.PLAN),
         fix=claim.read(fields, records.FIX),
         verification=claim.read(fields, records.VERIFICATION),
-        outcome=claim.read(fields, records.CANCELLED) or claim.read(fields, records.OUTCOME),
+        outcome=outcome or claim.read(fields, records.INTERIM),
         pull=claim.read(fields, records.PULL),
-        merged_at=claim.read(fields, records.MERGED_AT),
+        merge=claim.read(fields, records.MERGE_PROGRESS),
+        recovery=None if "ended" in fields else recovery_progress(fields),
         follow_up=claim.read(fields, records.FOLLOW_UP),
         acknowledged=claim.read(fields, records.ACKNOWLEDGED),
         decision=decision if decision is not None and decision.undone_at is None else None,

@@ -9,14 +9,16 @@ from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import DUPLICATE_CHECK_PREFIX, EndedAs, journal_id
-from workers.models import SlackMessage, digest
+from workers.models import SlackMessage
+from workers.notifications.block_kit import blocks_of
+from workers.notifications.slack_post import SlackPost
 
 CLOCK_SKEW = timedelta(hours=1)  # a search in Slack begins this much earlier, because clocks differ
 DUPLICATE_CHECK_SECONDS = 60.0  # delay after a takeover: by then a stalled worker's post is visible in Slack
 
 
 def post(
-    claim: Claim, slack: Slack | None, name: str, text: str, thread: SlackMessage | None, *, since: datetime,
+    claim: Claim, slack: Slack | None, name: str, content: SlackPost, thread: SlackMessage | None, *, since: datetime,
     broadcast: bool = True,
 ) -> SlackMessage:  # fmt: skip
     """Post a message once, and return it. Of two posts with the same key the older one stays.
@@ -29,28 +31,36 @@ def post(
     """
     key, record = f"{claim.id}:{name}", records.slack_message(name)
     if slack is None:
-        return claim.get(record) or claim.record(record, SlackMessage(digest=digest(text), text=text))
+        unposted = SlackMessage(digest=content.digest, text=content.text)
+        return claim.get(record) or claim.record(record, unposted)
     parent = thread if thread and thread.ts else None
+    sent: dict[str, SlackMessage] = {}
+
+    def send() -> SlackMessage:
+        reply_broadcast = broadcast and parent is not None
+        blocks = blocks_of(content)
+        message = slack.post(content.text, key=key, thread=parent, broadcast=reply_broadcast, blocks=blocks)
+        sent[message.ts] = message.model_copy(update={"digest": content.digest})
+        return sent[message.ts]
+
     if not slack.can_read_history:
         message = claim.get(record)
         if message is None:
             claim.check_fence()
-            message = claim.record(record, slack.post(text, key=key))
+            message = claim.record(record, send())
         return message
 
     def look() -> SlackMessage | None:
         messages = slack.find(key, oldest=since - CLOCK_SKEW, thread=parent)
         for younger in messages[1:]:
             slack.delete(younger)
-        return messages[0].model_copy(update={"digest": digest(text)}) if messages else None
-
-    def act() -> SlackMessage:
-        return slack.post(text, key=key, thread=parent, broadcast=broadcast and parent is not None)
+        # Another worker may have posted an older state: without a digest the next edit sets it right.
+        return sent.get(messages[0].ts, messages[0]) if messages else None
 
     if name == "ack":
         # Read by `find_acknowledgement`: from now on the message may stand in Slack without being recorded.
         claim.set_fields(posting="1")
-    return claim.effect(record, look, act)
+    return claim.effect(record, look, send)
 
 
 def find_acknowledgement(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
@@ -67,17 +77,22 @@ def seconds_until_ack(claim: Claim) -> float:
     return max(0.0, int(claim.text("ack_due_at", "0")) / 1000 - claim.claimed_at)
 
 
-def edit(claim: Claim, slack: Slack | None, message: SlackMessage, text: str) -> None:
-    """Replace the text of the acknowledgement if it has changed. Editing twice has the same result."""
-    if message.digest == digest(text):
+def edit(claim: Claim, slack: Slack | None, name: str, message: SlackMessage, content: SlackPost) -> None:
+    """Replace a message if its content has changed. Editing twice has the same result.
+
+    Args:
+        name: record of the message.
+    """
+    if message.digest == content.digest:
         return
+    record = records.slack_message(name)
     if slack is None:
-        claim.record(records.ACK, SlackMessage(digest=digest(text), text=text))
+        claim.record(record, SlackMessage(digest=content.digest, text=content.text))
     if slack is None or not message.ts:
         return
     claim.check_fence()
-    slack.update(message, text, key=f"{claim.id}:ack")
-    claim.record(records.ACK, message.model_copy(update={"digest": digest(text)}))
+    slack.update(message, content.text, key=f"{claim.id}:{name}", blocks=blocks_of(content))
+    claim.record(record, message.model_copy(update={"digest": content.digest}))
 
 
 def schedule_duplicate_check(claim: Claim, store: JournalStore, slack: Slack | None) -> None:

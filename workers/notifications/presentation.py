@@ -30,7 +30,7 @@ class Presentation:
         mode: TRACKWALKER_MODE.
     """
 
-    clock: LocalClock = LocalClock()
+    clock: LocalClock = field(default_factory=LocalClock)
     page_url: str = ""
     github_url: str = "https://github.com"
     has_buttons: bool = False

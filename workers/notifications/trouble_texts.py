@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from workers.models import Finding, Incident, Severity
+from workers.models import Finding, Severity, Window
 from workers.runtime.local_clock import LocalClock
 from workers.runtime.text import format_duration, format_milliseconds, plural
 
@@ -32,20 +32,24 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
     )
 
 
-def trouble(finding: Finding, incident: Incident, clock: LocalClock) -> str:
+def trouble(finding: Finding, window: Window | None, clock: LocalClock) -> str:
     """`94 % of requests fail since 14:02`, not escaped.
 
     A finding without the numbers of its kind is worded by its sentence.
+
+    Args:
+        window: the checked time; an onset at its start may be earlier. None if it is not known.
     """
     words = describe(finding)
     if not words:
         return finding.sentence
     if finding.chronic:
         return f"{words}, unchanged as far back as the data goes"
-    onset = clock.at(finding.since, incident.window.end)
-    early = (finding.since - incident.window.start).total_seconds() <= EARLY_ONSET_SECONDS
+    reference = window.end if window else finding.last_seen
+    onset = clock.at(finding.since, reference)
+    early = window is not None and (finding.since - window.start).total_seconds() <= EARLY_ONSET_SECONDS
     if not finding.ongoing and finding.last_seen and finding.last_seen > finding.since:
-        return f"{words}, {clock.span(finding.since, finding.last_seen, incident.window.end)}"
+        return f"{words}, {clock.span(finding.since, finding.last_seen, reference)}"
     return f"{words} since {onset}{' or earlier' if early else ''}"
 
 
@@ -105,7 +109,9 @@ def _cpu(finding: Finding) -> str:
 def _volume(finding: Finding) -> str:
     percent = finding.numbers["used_percent"]
     if finding.seconds_to_limit is not None:
-        return f"volume {percent:.0f} % full, no space left in about {format_duration(finding.seconds_to_limit)}"
+        return (
+            f"volume {percent:.0f} % full, no space left in about {format_duration(finding.seconds_to_limit)}"
+        )
     return f"volume {percent:.0f} % full"
 
 
@@ -146,7 +152,8 @@ def _traffic_lost(finding: Finding) -> str:
 
 
 def _traffic_surge(finding: Finding) -> str:
-    return f"{_rate(finding.numbers['requests_per_minute'])} requests a minute (usually at most {_rate(finding.numbers['baseline_per_minute'])})"
+    rate, usual = (_rate(finding.numbers[key]) for key in ("requests_per_minute", "baseline_per_minute"))
+    return f"{rate} requests a minute (usually at most {usual})"
 
 
 def _traffic_drop(finding: Finding) -> str:

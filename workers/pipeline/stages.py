@@ -49,6 +49,7 @@ from workers.models import (
 )
 from workers.notifications import messages
 from workers.notifications.notify import update_messages
+from workers.notifications.presentation import presentation
 from workers.pipeline.failures import report_once_a_day
 from workers.pipeline.outcomes import conclude, notification_of, stop_if_suppressed
 from workers.pipeline.services import Services
@@ -256,11 +257,11 @@ def diagnose(services: Services, claim: Claim) -> None:
 def _outcome_without_fix(services: Services, verdict: Verdict, evidence: Evidence) -> Outcome | None:
     """The outcome of an incident that is reported without a fix; None if a fix is planned."""
     if not verdict.calls_for_a_fix:
-        return messages.summarise_verdict(verdict, evidence)
+        return messages.summarise_verdict(verdict)
     missing = fix_requirements.missing_requirement(services.settings, evidence)
     if missing is None:
         return None
-    reported = messages.summarise_verdict(verdict, evidence)
+    reported = messages.summarise_verdict(verdict)
     requirement = fix_requirements.describe_requirement(missing, services.settings)
     return reported.model_copy(update={"lines": (*reported.lines, requirement)})
 
@@ -278,9 +279,8 @@ def plan(services: Services, claim: Claim) -> None:
 
 
 def _awaiting_approval(claim: Claim) -> Outcome:
-    reported = messages.summarise_verdict(claim.need(records.VERDICT), claim.need(records.EVIDENCE))
-    request = f"Automatic fix needs approval: python -m workers fix {claim.id}"
-    return reported.model_copy(update={"kind": "waiting", "lines": (*reported.lines, request)})
+    reported = messages.summarise_verdict(claim.need(records.VERDICT))
+    return reported.model_copy(update={"kind": "waiting"})
 
 
 @handles(stage_table.FIX)
@@ -337,7 +337,8 @@ def notify(services: Services, claim: Claim) -> None:
     """Update Slack from the journals. In shadow mode, or without Slack, the messages are only recorded."""
     slack = None if services.settings.mode == "shadow" else services.slack
     try:
-        update_messages(claim, services.store, slack, now=services.now())
+        look = presentation(services.settings)
+        update_messages(claim, services.store, slack, look, now=services.now())
     except SlackRefused as error:
         # A person has to repair the token or the channel, so the messages wait instead of ending the journal.
         raise NotAvailable(str(error), retry_after=SLACK_REFUSED_RETRY_SECONDS) from error

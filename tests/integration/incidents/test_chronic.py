@@ -16,8 +16,10 @@ from workers.engine.worker_store import WorkerStore
 from workers.incidents.intake import ingest
 from workers.incidents.opening import open_incidents
 from workers.models import Alert, Answer, AnswerKind, Environment, Finding, Severity, Survey, Window
-from workers.notifications.answer_texts import format_answer
-from workers.notifications.messages import format_headline
+from workers.notifications.answer_posts import answer_post
+from workers.notifications.incident_posts import headline
+from workers.notifications.incident_state import IncidentState
+from workers.notifications.presentation import Presentation
 
 SENTENCE = "94 % of requests failing (5xx, 1,128 of 1,200) since 02:34 UTC or earlier (chronic: as long as …)"
 
@@ -83,7 +85,7 @@ def test_the_first_sweep_reports_chronic_trouble_once_and_not_as_critical(sweeps
     incident = sweeps.journal.read_record(PREFIX + first[0], records.INCIDENT)
     assert incident is not None
     assert (incident.is_chronic, incident.severity) == (True, Severity.WARNING)
-    assert format_headline(incident) == f"🟠 *orders* in acme/production: {SENTENCE}"
+    assert headline(IncidentState(incident), Presentation()) == f"🟠 orders · production: {SENTENCE}"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,9 @@ def test_an_alert_about_chronic_trouble_is_answered_with_it(sweeps: Sweeps) -> N
     answer = unpack(sweeps.journal.fields(f"{PREFIX}notification:alert:a1")["answer"], Answer)
     assert answer is not None
     assert answer.kind is AnswerKind.CHRONIC
-    assert format_answer(answer) == f"Known trouble that goes on: orders: {SENTENCE}. See {incident}."
+    first_line, *_, last_line = answer_post(alert(), answer, Presentation()).text.splitlines()
+    assert first_line == f"🟠 orders: {SENTENCE}"
+    assert last_line == f"See {incident}."
 
 
 def test_the_alert_that_leads_to_the_incident_is_covered_by_it(sweeps: Sweeps) -> None:

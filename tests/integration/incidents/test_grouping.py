@@ -121,7 +121,7 @@ def test_three_incidents_at_once_share_one_message_that_names_them(services: Fai
     services.notify()
 
     [post] = services.channel_texts
-    assert post.startswith("*3 incidents at once* in acme/production:")
+    assert post.startswith("🔴 3 services failing in acme/production since ")
     assert all(f"*{name}*: {name} answers with 5xx" in post for name in ("api", "web", "mail"))
 
 
@@ -163,7 +163,7 @@ def test_the_third_incident_within_half_an_hour_groups_the_two_before(services: 
     services.notify()
 
     assert len(services.channel_texts) == 3
-    assert "3 incidents at once" in services.channel_texts[2]
+    assert "3 services failing" in services.channel_texts[2]
     assert all("group" in services.journal.fields(key) for key in services.running.incidents())
 
 
@@ -176,7 +176,7 @@ def test_an_incident_that_joins_an_open_group_is_named_and_rings_no_telephone(
     services.notify()
 
     [post] = services.channel_texts
-    assert "4 incidents at once" in post and "*cron*" in post
+    assert "4 services failing" in post and "*cron*" in post
 
 
 def test_an_incident_after_the_groups_outcome_has_messages_of_its_own(services: FailingServices) -> None:
@@ -187,7 +187,7 @@ def test_an_incident_after_the_groups_outcome_has_messages_of_its_own(services: 
     services.notify()
 
     assert len(services.channel_texts) == 3
-    assert "*cron* in acme/production" in services.channel_texts[2]
+    assert "cron · production" in services.channel_texts[2]
 
 
 def test_incidents_more_than_half_an_hour_apart_form_no_group(services: FailingServices) -> None:
@@ -246,7 +246,7 @@ def test_a_member_that_never_opens_delays_the_group_for_a_minute_at_most(service
     assert grouping.MEMBER_OPENING_SECONDS <= 60
     assert before == []
     [post] = services.channel_texts
-    assert "3 incidents at once" in post
+    assert "3 services failing" in post
 
 
 def plan(services: FailingServices, key: str) -> None:
@@ -272,7 +272,7 @@ def test_a_member_gets_no_fix_until_a_person_requests_it(services: FailingServic
     assert [outcome.kind for outcome in services.running.values(Outcome)] == ["waiting"] * 3
     *_, ask = services.channel_texts[-1].splitlines()
     names = [key.removeprefix(PREFIX) for key in keys]
-    assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
+    assert any(f"`python -m workers fix {name}`" in ask for name in names)
     assert services.running.fake_model.calls == []
 
     assert control.request_fix(services.journal, names[0]) == [f"{names[0]}: fix approved"]
@@ -295,7 +295,7 @@ def test_the_outcome_of_a_requested_fix_rings(services: FailingServices) -> None
     services.notify()
 
     assert len(services.channel_texts) == before + 1
-    assert services.channel_texts[-1].endswith("<https://github.com/x/y/pull/1>")
+    assert services.channel_texts[-1].splitlines()[1] == "proposed <https://github.com/x/y/pull/1>"
 
 
 def test_muted_members_are_left_out_and_a_fully_muted_group_is_silent(services: FailingServices) -> None:
@@ -339,7 +339,7 @@ def test_behind_an_incoming_webhook_a_group_is_two_messages(services: FailingSer
         services.notify()
 
     assert len(services.channel_texts) == 2
-    assert "production: findings" in services.channel_texts[1]
+    assert services.channel_texts[1].count("512 MB are too little") == 3
 
 
 def test_a_cancelled_member_is_shown_as_such_and_rings_no_telephone(services: FailingServices) -> None:

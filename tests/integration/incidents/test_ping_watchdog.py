@@ -82,7 +82,7 @@ def test_three_missing_pings_are_reported_once(quiet: PipelineHarness) -> None:
         run_watchdog(quiet, minutes)
 
     [text] = quiet.slack.texts
-    assert "No scheduled check since" in text
+    assert "no scheduled check since" in text
     assert "TRACKWALKER_PUBLIC_URL" in text
 
 
@@ -189,7 +189,7 @@ def test_a_report_waits_while_the_product_is_paused(quiet: PipelineHarness) -> N
     quiet.drive(lambda: quiet.slack.texts)
 
     assert kept == []
-    assert "No scheduled check since" in quiet.slack.texts[0]
+    assert "no scheduled check since" in quiet.slack.texts[0]
 
 
 def test_a_report_is_retried_while_slack_is_unavailable(quiet: PipelineHarness) -> None:

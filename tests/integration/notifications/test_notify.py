@@ -49,7 +49,7 @@ def test_an_acknowledgement_after_the_outcome_becomes_the_incidents_own(
     reporting.drive(lambda: not any("Looking into it." in text for text in reporting.slack.texts))
 
     assert "TRACKWALKER_MODE" in reporting.slack.texts[0]
-    assert "Bug in the code: shop fails" in reporting.slack.texts[1]
+    assert "`KeyError: 'voucher'` in `pricing.py:8`" in reporting.slack.texts[0]
 
 
 def test_a_merged_acknowledgement_carries_the_incidents_thread(reporting: PipelineHarness) -> None:
@@ -58,7 +58,8 @@ def test_a_merged_acknowledgement_carries_the_incidents_thread(reporting: Pipeli
 
     reporting.drive(reporting.outcome_posts)
 
-    first, outcome = reporting.slack.messages
+    first, outcome, details = reporting.slack.messages
+    assert not details.rings
     assert outcome.thread_ts == first.ts
     assert outcome.broadcast
     assert "shop" in first.text and "Covered by" not in first.text
@@ -132,10 +133,11 @@ def test_a_requested_fix_posts_no_second_acknowledgement_and_its_outcome_in_the_
     control.request_fix(reporting.journal, incident.removeprefix(PREFIX))
     notify(reporting, incident.replace(PREFIX, f"{PREFIX}notification:", 1))
     between = len(reporting.slack.texts)
-    reporting.drive(lambda: len(reporting.slack.texts) == 2)
+    reporting.drive(lambda: len(reporting.slack.texts) == 3)
 
-    first, second = reporting.slack.messages
-    assert between == 1
+    first, details, second = reporting.slack.messages
+    assert between == 2
+    assert not details.rings
     assert second.thread_ts == first.ts
     assert second.broadcast
 
@@ -148,7 +150,7 @@ def test_a_resolution_names_the_service(reporting: PipelineHarness) -> None:
 
     reporting.drive(lambda: "Resolved:" in reporting.slack.texts[-1])
 
-    assert reporting.slack.texts[-1].startswith("*shop*: Resolved:")
+    assert reporting.slack.texts[-1].startswith("✅ shop · production: resolved.")
 
 
 def test_a_notification_of_a_deleted_incident_ends(reporting: PipelineHarness) -> None:
@@ -203,7 +205,7 @@ def test_the_thread_of_a_symptom_refers_to_its_cause_once_and_rings_no_telephone
     first, *_, last = reporting.slack.messages
     note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} <https://github.com/x/pull/7>"
     assert [text for text in reporting.slack.texts if "this looks like a symptom" in text] == [
-        f"*shop*: {note}"
+        f"shop: {note}"
     ]
     assert (last.thread_ts, last.broadcast) == (first.ts, False)
 

@@ -43,6 +43,7 @@ from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.notifications import notify
+from workers.notifications.presentation import Presentation
 from workers.pipeline import stages
 from workers.pipeline.services import Services
 from workers.pipeline.stages import HANDLERS
@@ -416,7 +417,10 @@ def test_a_late_message_of_a_stopped_worker_is_deleted(reporting: PipelineHarnes
     claim = reporting.journal.claim(tell, "notify")
     assert claim is not None
 
-    with stopped(claim, lambda: notify.update_messages(claim, services.store, slack, now=services.now())):
+    with stopped(
+        claim,
+        lambda: notify.update_messages(claim, services.store, slack, Presentation(), now=services.now()),
+    ):
         reporting.store.hset(tell, "lease", 1)
         run_stage(services, "notify", tell)
         first = [message.ts for message in reporting.slack.messages]
@@ -441,7 +445,7 @@ def test_a_duplicate_message_of_a_crashed_worker_is_deleted_a_minute_later(
 
     def speak() -> None:
         with suppress(NotAvailable):
-            notify.update_messages(claim, services.store, services.slack, now=services.now())
+            notify.update_messages(claim, services.store, services.slack, Presentation(), now=services.now())
 
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)

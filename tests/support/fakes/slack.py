@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from tests.support.block_kit_limits import message_problems, view_problems
 from tests.support.fakes.serving import Faults
 
 HOOK = "/services/T0000001/B0000001/webhook-secret"
@@ -67,6 +68,10 @@ class FakeSlack:
     """The request bodies of all posts and edits, with the fields that decide which words Slack links by itself."""
     blind: bool = False
     """If True, the history omits the messages' metadata."""
+    views: list[dict[str, Any]] = field(default_factory=list)
+    """The modals that were opened."""
+    refusals: list[str] = field(default_factory=list)
+    """What was wrong with the messages and modals that were refused."""
     errors: list[str] = field(default_factory=list)
     """Error codes of the next calls, one each."""
 
@@ -114,8 +119,10 @@ class FakeSlack:
             return PlainTextResponse("no_text", 400)
         if "metadata" in body or "thread_ts" in body:
             return PlainTextResponse("invalid_payload", 400)
+        if trouble := self._invalid(body):
+            return PlainTextResponse(trouble, 400)
         self.bodies.append(body)
-        self.say(str(body["text"]))
+        self.say(str(body.get("text", "")), blocks=tuple(body.get("blocks", ())))
         return PlainTextResponse("ok")
 
     async def _answer(self, request: Request) -> Response:
@@ -151,13 +158,9 @@ class FakeSlack:
     def _post(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         if trouble := self._channel_trouble(arguments, by_name=True):
             return trouble
-        if not arguments.get("text") and not arguments.get("blocks"):
-            return "no_text"
-        if len(arguments.get("text", "")) > 40_000:
-            return "msg_too_long"
+        if trouble := self._invalid(arguments):
+            return trouble
         metadata = arguments.get("metadata")
-        if metadata is not None and not (metadata.get("event_type") and "event_payload" in metadata):
-            return "invalid_metadata_format"
         under = arguments.get("thread_ts", "")
         if under and not any(other.ts == under for other in self.messages):
             return "thread_not_found"
@@ -171,14 +174,37 @@ class FakeSlack:
             "message": self._shown(message, with_metadata=False),
         }
 
+    def _invalid(self, body: dict[str, Any]) -> str | None:
+        """The error code for a message that breaks a limit; what is wrong with it is kept in `refusals`."""
+        problems = message_problems(body)
+        if not problems:
+            return None
+        self.refusals += problems
+        code = problems[0].partition(":")[0]
+        return (
+            code
+            if code in ("no_text", "msg_too_long")
+            else ("invalid_metadata_format" if code == "invalid_metadata" else "invalid_blocks")
+        )
+
+    def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if problems := view_problems(arguments.get("view")):
+            self.refusals += problems
+            return "invalid_arguments"
+        if not arguments.get("trigger_id"):
+            return "invalid_trigger_id"
+        self.views.append(arguments["view"])
+        return {"view": {"id": f"V{len(self.views)}"}}
+
     def _update(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
-        if trouble := self._channel_trouble(arguments):
+        """An edit replaces text and metadata; blocks only if it names them."""
+        if trouble := self._channel_trouble(arguments) or self._invalid(arguments):
             return trouble
         for place, message in enumerate(self.messages):
             if message.ts == arguments.get("ts"):
                 changed = replace(
-                    message, text=arguments.get("text", ""), metadata=arguments.get("metadata", message.metadata),
-                    edits=message.edits + 1,
+                    message, text=arguments.get("text", ""), metadata=arguments.get("metadata"),
+                    blocks=tuple(arguments.get("blocks", message.blocks)), edits=message.edits + 1,
                 )  # fmt: skip
                 self.messages[place] = changed
                 return {"channel": self.channel, "ts": message.ts, "text": changed.text}
@@ -267,5 +293,6 @@ _DOERS: dict[str, tuple[str, Callable[[FakeSlack, dict[str, Any]], dict[str, Any
     "chat.delete": ("chat:write", FakeSlack._delete),
     "conversations.history": ("channels:history", FakeSlack._history),
     "conversations.replies": ("channels:history", FakeSlack._replies),
+    "views.open": ("", FakeSlack._open_view),
     "conversations.list": ("channels:read", FakeSlack._list),
 }

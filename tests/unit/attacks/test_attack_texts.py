@@ -28,7 +28,16 @@ def test_the_texts_do_arrive_at_the_outlets() -> None:
 def test_the_judge_of_the_outlets_sees_an_attack() -> None:
     attack, judge = AttackText("test", "", (CANARY,)), MarkdownJudge()
     leaking: dict[OutletKind, tuple[str, ...]] = {
-        "slack": (CANARY, "*a\u202eb*", "<!here>", "x http://evil.zz", "@here", "> x", "a\nopen: all", "`x`"),
+        "slack": (
+            CANARY,
+            "*a\u202eb*",
+            "<!here>",
+            "x http://evil.zz",
+            "@here",
+            "> x",
+            "a\nopen: all",
+            "a ` b",
+        ),
         "terminal": ("\x1b[2J", "a\u2060", "x\nopen: all"),
         "title": ("@octocat", "fixes #1", "[skip ci]"),
         "description": (

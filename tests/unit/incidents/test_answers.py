@@ -24,7 +24,8 @@ from workers.models import (
     Severity,
     Survey,
 )
-from workers.notifications.answer_texts import DROP_TEXTS, format_answer
+from workers.notifications.answer_posts import DROP_TEXTS, answer_post
+from workers.notifications.presentation import Presentation
 
 ALL_CLEAR = re.compile(r"no problem|nothing|all (is )?(well|fine)|healthy", re.IGNORECASE)
 USAGE = (InstanceUsage(instance_id="i", cpu=((1, 0.2),)),)
@@ -55,6 +56,11 @@ def answer(
         item for item in survey.services if item.id == request.service_id or item.name == request.service_name
     ]
     return make_answer(survey, findings, request, named, incidents)
+
+
+def text_of(result: Answer) -> str:
+    """The message of an answer to the alert."""
+    return answer_post(alert(), result, Presentation()).text
 
 
 SENTENCE = "94 % of requests failing (5xx, 1,128 of 1,200) since 19:03 UTC, ongoing"
@@ -105,7 +111,7 @@ def test_only_a_service_of_which_all_is_known_and_well_gets_an_all_clear(seen: s
     for state, covering in product(SERVICES, OPEN):
         survey = builders.survey(SERVICES[state], service("web"), failed_reads=GAPS[gap])
         result = answer(survey, *NOTICES[seen], incidents=OPEN[covering])
-        text = format_answer(result)
+        text = text_of(result)
 
         is_clear = {seen, gap, covering} <= HARMLESS and state in CLEAR_SERVICES
         assert (result.kind is AnswerKind.NO_PROBLEM) == is_clear
@@ -119,21 +125,27 @@ def test_only_a_service_of_which_all_is_known_and_well_gets_an_all_clear(seen: s
 
 
 def test_chronic_trouble_is_named_with_its_numbers_and_its_incident() -> None:
-    text = format_answer(
+    text = text_of(
         answer(
             builders.survey(service()), *NOTICES["chronic"], incidents=[("incident:1", OPEN["its own"][0][1])]
         )
     )
 
-    assert text == f"Known trouble that goes on: orders: {SENTENCE}. See incident:1."
+    assert text.splitlines() == [
+        f"🟠 orders: {SENTENCE}",
+        "Railway's alert is real, but not new: it has been so for as far back as the data goes.",
+        "See incident:1.",
+    ]
 
 
 def test_an_all_clear_says_what_was_measured() -> None:
     survey = builders.survey(service(traffic=builders.traffic([40] * 30, server_errors=1)))
 
-    assert format_answer(answer(survey)) == (
-        "Checked the last 30 minutes: no problem found (1,200 requests, 30 failed)."
-    )
+    assert text_of(answer(survey)).splitlines() == [
+        "✅ orders looks healthy: Railway's alert is not confirmed",
+        "Checked the last 30 minutes: no problem found: 30 of 1,200 requests failed.",
+        "Checking again in 5 min.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +163,7 @@ def test_an_alert_about_a_service_that_does_not_exist_is_told_so(
     result = answer(builders.survey(service(), failed_reads=gaps), request=request)
 
     assert result.kind is kind
-    assert not ALL_CLEAR.search(format_answer(result))
+    assert not ALL_CLEAR.search(text_of(result))
 
 
 def test_an_alert_without_a_service_is_about_the_whole_environment() -> None:
@@ -166,7 +178,7 @@ def test_an_alert_without_a_service_is_about_the_whole_environment() -> None:
 def test_railways_own_incident_is_part_of_every_answer() -> None:
     survey = builders.survey(service(), platform_incident="Elevated error rates")
 
-    assert "Railway reports an incident of its own: Elevated error rates." in format_answer(answer(survey))
+    assert "Railway reports an incident of its own: Elevated error rates." in text_of(answer(survey))
 
 
 def test_a_dropped_alert_gets_no_all_clear() -> None:
@@ -176,7 +188,8 @@ def test_a_dropped_alert_gets_no_all_clear() -> None:
 def test_a_failed_check_says_that_nobody_knows_about_the_services() -> None:
     failed = Answer(kind=AnswerKind.CHECK_FAILED, reason="Railway answered 503", at=builders.END)
 
-    assert format_answer(failed) == (
-        "Check failed: Railway answered 503. Trackwalker sees nothing since 2026-11-20 12:00 UTC; "
-        "your services may be fine."
-    )
+    assert text_of(failed).splitlines() == [
+        "🟠 Trackwalker: check failed",
+        "Railway answered 503",
+        "Trackwalker sees nothing since 12:00 UTC; your services may be fine.",
+    ]

@@ -1,158 +1,301 @@
-"""The texts that people read in Slack, rendered from values."""
+"""The first message of an incident for each of its states: a person reads one line on a locked telephone."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.support import builders
 from workers.models import (
-    Alert,
-    Answer,
-    AnswerKind,
+    Acknowledgement,
     Category,
+    Check,
+    CodeLocation,
+    Decision,
+    DecisionKind,
     Evidence,
     Fact,
     FactKind,
     Finding,
+    Fix,
     FollowUp,
     FollowUpResult,
     Gap,
     GapPart,
     Incident,
+    LogPattern,
+    MergeProgress,
     Outcome,
+    Person,
+    RecoveryProgress,
+    Relapse,
+    Repository,
+    RequestPattern,
+    Run,
     Severity,
+    Suspect,
+    Usage,
     Verdict,
     VerdictReason,
+    Verification,
 )
-from workers.notifications.answer_texts import format_alert_headline, format_answer
+from workers.notifications.detail_posts import details_post
 from workers.notifications.follow_up_texts import format_follow_up
-from workers.notifications.messages import (
-    describe_finding,
-    render,
-    summarise_verdict,
+from workers.notifications.incident_posts import first_post, follow_up_post, reminder_post, symptom_post
+from workers.notifications.incident_state import IncidentState
+from workers.notifications.messages import summarise_verdict
+from workers.notifications.presentation import Presentation
+from workers.notifications.slack_post import SlackPost
+from workers.runtime.local_clock import LocalClock
+
+NOW = builders.END + timedelta(minutes=20)
+LOOK = Presentation(
+    clock=LocalClock("Europe/Berlin"), page_url="https://tw.acme.dev", has_buttons=True, has_modals=True,
+    users={"ada": "U0ADA"},
+)  # fmt: skip
+GAP = Gap(part=GapPart.TRAFFIC, reason="Railway answered 503")
+PULL = builders.pull_request()
+DANA = Person(name="dana", via="slack")
+VERDICT = Verdict(
+    category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary="a KeyError in shop", action="roll back",
+    supports=("E1",), contradicts=("E2",), next_checks=("read the logs",),
+)  # fmt: skip
+ERROR = LogPattern(
+    template="KeyError: <name>", headline="KeyError: 'gift'", exception="KeyError", count=40, level="error",
+    first=builders.ONSET, last=builders.END, sample="…",
+)  # fmt: skip
+EVIDENCE = Evidence(
+    facts=(
+        Fact(id="E1", kind=FactKind.LOAD_GREW, text="40 log errors"),
+        Fact(id="E2", kind=FactKind.LOAD_STEADY, text="load fell"),
+    ),
+    patterns=(ERROR,),
+    locations=(CodeLocation(file="shop/pricing.py", line=5, why="stack"),),
+    suspect=Suspect(
+        deployment_id="d", commit="a1b2c3d4e5f6", at=builders.ONSET - timedelta(seconds=5), author="ada",
+        message="gift cards\n\nmore",
+    ),
+    repository=Repository(name="acme/shop", base="main", deployed="a1b2c3d4e5f6"),
+    requests=(
+        RequestPattern(method="POST", route="/orders", path="/orders", status=500, count=9, slowest_ms=9.0),
+    ),
+    failed_reads=(GAP,),
+)  # fmt: skip
+PASSED = Run(command="python3 -m unittest", outcome="passed", passed=212)
+FAILED = Run(command="python3 -m unittest", outcome="failed")
+READY = Verification(
+    decision="ready",
+    reproduction_before=FAILED,
+    reproduction_after=PASSED,
+    checks=(Check(before=PASSED, after=PASSED),),
 )
 
-GAP = Gap(part=GapPart.TRAFFIC, reason="Railway answered 503")
-VERDICT = Verdict(category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary="a KeyError in shop")
+
+def errors(**fields: Any) -> Finding:
+    return builders.finding(**{"numbers": {"failed": 848.0, "requests": 900.0}} | fields)
 
 
-def failing(name: str = "api", **fields: Any) -> Finding:
-    values = {"severity": Severity.WARNING, "numbers": {"failed_percent": 12.04}}
-    return builders.finding(name=name, **values | fields)
+def state(*findings: Finding, **fields: Any) -> IncidentState:
+    opened = {name: fields.pop(name) for name in ("symptoms", "relapse", "name") if name in fields}
+    return IncidentState(builders.incident(*(findings or (errors(),)), **opened), **fields)
 
 
-def ack_lines(incident: Incident, **arguments: Any) -> list[str]:
-    """The acknowledgement of an incident that nothing else is known about."""
-    values: dict[str, Any] = {"verdict": None, "outcome": None, "follow_up": None, "reason": ""}
-    return render(incident, **values | arguments).ack.splitlines()
+def proposed(**fields: Any) -> IncidentState:
+    outcome = Outcome(kind="pull request", headline="Pull request #41 is ready", link=PULL.url)
+    values = {
+        "verdict": VERDICT, "evidence": EVIDENCE, "outcome": outcome, "pull": PULL, "verification": READY,
+    } | fields  # fmt: skip
+    return state(**values)
 
 
-# ---- an incident -----------------------------------------------------------------------------
+def post_of(shown: IncidentState, look: Presentation = LOOK) -> SlackPost:
+    return first_post(shown, look, NOW)
 
 
-def test_the_first_line_names_service_trouble_and_start() -> None:
-    sentence = "12 % of requests failing since 11:48 UTC, ongoing"
-
-    lines = ack_lines(builders.incident(failing(sentence=sentence)))
-
-    assert lines == [f"🟠 *api* in acme/production: {sentence}", "Looking into it."]
+# ---- the first line --------------------------------------------------------------------------
 
 
-def test_further_findings_have_a_line_each_and_name_other_services() -> None:
-    findings = (failing(sentence="5xx"), failing(sentence="CPU at 97 %"), failing("web", sentence="OOM"))
+def test_the_first_line_names_service_trouble_and_local_start() -> None:
+    assert post_of(state()).headline == "🔴 api · production: 94 % of requests fail since 12:48"
 
-    lines = ack_lines(builders.incident(*findings))
 
-    assert lines[1:3] == ["• CPU at 97 %", "• web: OOM"]
+def test_errors_come_before_latency_whatever_was_measured_first() -> None:
+    slow = builders.finding("latency", numbers={"p95_ms": 3434.0, "baseline_ms": 48.0})
+
+    post = post_of(state(slow, errors()))
+
+    assert "94 % of requests fail since" in post.headline
+    assert "Also: p95 3.4 s (usually 48 ms)" in post.lines
+
+
+def test_a_graver_finding_comes_before_errors_that_are_a_warning() -> None:
+    slow = builders.finding("latency", numbers={"p95_ms": 28_000.0})
+
+    assert "p95 28 s" in post_of(state(errors(severity=Severity.WARNING), slow)).headline
+
+
+def test_times_say_utc_unless_a_zone_is_set() -> None:
+    assert post_of(state(), Presentation()).headline.endswith("since 11:48 UTC")
 
 
 @pytest.mark.parametrize(
-    ("kind", "numbers", "text"),
+    ("kind", "fields", "words"),
     [
-        ("latency", {"p95_ms": 3434.0}, "p95 latency 3.4 s"),
-        ("latency", {"p95_ms": 48.2}, "p95 latency 48 ms"),
-        ("client_errors", {"refused_percent": 31.0}, "31 % of requests were refused"),
-        ("cpu", {"mean_percent": 97.0, "peak_percent": 99.0}, "CPU at 99 % of its limit"),
-        ("memory_growth", {"now_percent": 81.4}, "memory at 81 % of its limit"),
-        ("volume", {"used_percent": 91.0}, "volume 91 % full"),
-        ("restart_loop", {"starts": 9.0}, "restart loop"),
+        ("server_errors", {"numbers": {"failed": 900.0, "requests": 900.0}}, "100 % of requests fail since 12:48"),
+        ("server_errors", {"numbers": {"failed": 899.0, "requests": 900.0}}, "99.9 % of requests fail since 12:48"),
+        ("latency", {"numbers": {"p95_ms": 3434.0, "baseline_ms": 48.0}}, "p95 3.4 s (usually 48 ms) since 12:48"),
+        ("cpu", {"numbers": {"mean_percent": 97.0, "limit_vcpu": 2.0}}, "CPU at 97 % of 2 vCPU since 12:48"),
+        ("volume", {"numbers": {"used_percent": 91.0}}, "volume 91 % full since 12:48"),
+        ("crashed", {"numbers": {"running_replicas": 0.0}}, "down, crashed since 12:48"),
+        ("restart_loop", {"numbers": {"starts": 9.0}}, "restarts again and again (9 starts) since 12:48"),
+        ("client_errors", {"numbers": {"refused_percent": 31.0}}, "31 % of requests are refused (4xx) since 12:48"),
+        (
+            "memory_growth",
+            {"numbers": {"now_percent": 84.0, "limit_gb": 1.0}, "seconds_to_limit": 540.0},
+            "out of memory in about 9 min (84 % of 1 GB), growing since 12:48",
+        ),
+        (
+            "server_errors",
+            {"numbers": {"failed": 848.0, "requests": 900.0}, "ongoing": False, "last_seen": builders.END},
+            "94 % of requests failed, 12:48–13:00 (12 min)",
+        ),
+        (
+            "server_errors",
+            {"numbers": {"failed": 848.0, "requests": 900.0}, "chronic": True},
+            "94 % of requests fail, unchanged as far back as the data goes",
+        ),
+        (
+            "server_errors",
+            {"since": builders.START, "numbers": {"failed_percent": 12.04}},
+            "12 % of requests fail since 12:30 or earlier",
+        ),
+        ("missing", {}, "down, no deployment left since 12:48"),
+        ("latency", {"sentence": "p95 latency 3 s"}, "p95 latency 3 s"),
     ],
-)
-def test_a_finding_is_described_by_its_most_telling_number(
-    kind: str, numbers: dict[str, float], text: str
-) -> None:
-    assert describe_finding(builders.finding(kind, numbers=numbers)) == text
+)  # fmt: skip
+def test_trouble_is_named_by_its_most_telling_number(kind: str, fields: dict[str, Any], words: str) -> None:
+    assert post_of(state(builders.finding(kind, **fields))).headline.partition("production: ")[2] == words
 
 
-def test_the_outcome_repeats_the_first_line_and_then_says_what_was_done() -> None:
-    outcome = Outcome(kind="pull request", headline="PR #7 is ready", lines=("tested",), link="https://x/7")
+@pytest.mark.parametrize(
+    ("shown", "start"),
+    [
+        (proposed(), "🔴 api · production: 94 % of requests fail since 12:48"),
+        (
+            proposed(pull=builders.pull_request(state="merged"), trouble_until=builders.END),
+            "🟡 api · production: #41 is merged, waiting for its deployment. 94 % of requests failed since 12:48",
+        ),
+        (
+            state(recovery=RecoveryProgress(clean_checks=1, required_checks=2, healthy_since=builders.END)),
+            "🟡 api · production: looks healthy since 13:00, checking on.",
+        ),
+        (
+            proposed(follow_up=FollowUp(result=FollowUpResult.VERIFIED, minutes=30, requests=2400)),
+            "✅ api · production: fixed by #41. 0 of 2,400 requests failed in the 30 min since its deployment",
+        ),
+        (
+            proposed(follow_up=FollowUp(result=FollowUpResult.FAILED, remaining=errors())),
+            "🔴 api · production: #41 did not help, 94 % of requests fail",
+        ),
+        (
+            proposed(follow_up=FollowUp(result=FollowUpResult.NOT_DEPLOYED, pull_number=41)),
+            "🔴 api · production: #41 is merged but not live, 94 % of requests fail since 12:48",
+        ),
+        (
+            state(follow_up=FollowUp(result=FollowUpResult.RESOLVED, checks=2), trouble_until=builders.END),
+            "✅ api · production: resolved. 94 % of requests failed, 12:48–13:00 (12 min)",
+        ),
+        (
+            state(outcome=Outcome(kind="blocked", headline="GITHUB_TOKEN needs contents: write")),
+            "🔴 api · production: a tested fix waits for a permission. 94 % of requests fail",
+        ),
+        (state(outcome=Outcome(kind="cancelled", headline="Cancelled")), "⚪ api · production: cancelled. 94 %"),
+        (
+            state(decision=Decision(id="d", kind=DecisionKind.NOT_A_PROBLEM, person=DANA, at=builders.END)),
+            "⚪ api · production: not a problem. 94 % of requests fail",
+        ),
+        (
+            state(relapse=Relapse(incident_id="incident:f:0", result="fix_verified", ended_at=builders.END)),
+            "🔴 api · production: fails again: 94 % of requests fail since 12:48",
+        ),
+    ],
+)  # fmt: skip
+def test_the_first_line_shows_the_present_state(shown: IncidentState, start: str) -> None:
+    assert post_of(shown).headline.startswith(start)
 
-    lines = render(builders.incident(failing()), VERDICT, outcome, None, "").outcome.splitlines()
 
-    assert lines[0].startswith("🟠 *api* in acme/production: ")
-    assert lines[1:] == [
-        "PR #7 is ready",
-        "• Bug in the code: a KeyError in shop",
-        "• tested",
-        "<https://x/7>",
-    ]
+# ---- what was done, the cause, what to do ----------------------------------------------------
 
 
-def test_a_verdict_that_the_outcome_states_is_not_repeated() -> None:
-    outcome = summarise_verdict(VERDICT, Evidence())
-
-    messages = render(builders.incident(failing()), VERDICT, outcome, None, "")
-
-    assert messages.outcome.count("a KeyError in shop") == 1
-    assert messages.ack.count("a KeyError in shop") == 1
-
-
-def test_a_summary_lists_action_evidence_gaps_and_next_steps() -> None:
-    verdict = Verdict(
-        category=Category.INCONCLUSIVE,
-        reason=VerdictReason.NO_RULE_APPLIES, summary="no fact explains it", action="wait", supports=("E1",),
-        contradicts=("E2",), next_checks=("read the logs",),
-    )  # fmt: skip
-    facts = (
-        Fact(id="E1", kind=FactKind.LOAD_GREW, text="p95 rose"),
-        Fact(id="E2", kind=FactKind.LOAD_STEADY, text="load fell"),
+def test_a_pull_request_is_the_second_line_with_its_proof() -> None:
+    assert post_of(proposed()).lines[0] == (
+        "Fix is ready: <https://github.com/acme/shop/pull/41|#41>. "
+        "New test fails without it, passes with it; 212 other tests as before."
     )
 
-    outcome = summarise_verdict(verdict, Evidence(facts=facts, failed_reads=(GAP,)))
 
-    assert outcome.headline == "Cause unknown: no fact explains it"
-    assert outcome.lines == (
-        "wait",
-        "Evidence: p95 rose",
-        "Contradicting: load fell",
-        "Could not read: traffic: Railway answered 503",
-        "Next step: read the logs",
+def test_the_cause_names_error_place_commit_and_author() -> None:
+    assert post_of(proposed()).lines[1] == (
+        "`KeyError: 'gift'` in `shop/pricing.py:5`, since "
+        '<https://github.com/acme/shop/commit/a1b2c3d4e5f6|a1b2c3d> "gift cards" (ada <@U0ADA>, 12:47)'
     )
 
 
-def test_symptom_services_share_one_line_with_their_worst_findings() -> None:
-    slow = failing("checkout", kind="latency", numbers={"p95_ms": 4100.0}, severity=Severity.CRITICAL)
-    mild = failing("checkout", kind="cpu", severity=Severity.NOTICE)
-
-    lines = ack_lines(builders.incident(failing(), symptoms=(failing("web"), mild, slow)))
-
-    assert lines[1] == "Also affected: checkout, web (p95 latency 4.1 s, 12 % of requests failed)"
+def test_an_author_who_is_not_mapped_is_only_named() -> None:
+    assert "(ada, 12:47)" in post_of(proposed(), Presentation(clock=LOOK.clock)).text
 
 
-def test_one_symptom_service_is_named_alone() -> None:
-    lines = ack_lines(builders.incident(failing(), symptoms=(failing("web"),)))
+def test_an_old_deployment_is_named_with_its_age_and_not_as_the_cause() -> None:
+    assert EVIDENCE.suspect is not None
+    old = EVIDENCE.suspect.model_copy(update={"at": builders.ONSET - timedelta(days=3)})
 
-    assert "Also affected: web (12 % of requests failed)" in lines
+    lines = post_of(proposed(evidence=EVIDENCE.model_copy(update={"suspect": old}))).lines
+
+    assert lines[1] == "`KeyError: 'gift'` in `shop/pricing.py:5`"
+    assert lines[2].startswith("Last deployment: ") and lines[2].endswith(
+        '"gift cards" by ada <@U0ADA>, 3 days before'
+    )
+
+
+def test_a_leak_with_time_left_is_restarted_first() -> None:
+    numbers = {"grown_gb": 0.54, "minutes_seen": 30.0, "now_percent": 84.0, "limit_gb": 1.0}
+    leak = builders.finding("memory_growth", numbers=numbers, seconds_to_limit=540.0)
+
+    [advice] = [line for line in post_of(state(leak)).lines if line.startswith("*Now:*")]
+
+    assert advice == (
+        "*Now:* <https://railway.com/project/p/service/svc-api?environmentId=e|restart it in Railway>. "
+        "It frees the memory and buys about 39 min."
+    )
+
+
+def test_without_a_cause_the_best_lead_is_named() -> None:
+    verdict = VERDICT.model_copy(update={"category": Category.INCONCLUSIVE, "action": ""})
+
+    lines = post_of(state(verdict=verdict, evidence=EVIDENCE, outcome=summarise_verdict(verdict))).lines
+
+    assert lines[0].startswith("Cause not found yet: a KeyError in shop")
+    assert "*Best lead:* 40 log errors" in lines
+    assert "*Next:* read the logs" in lines
+
+
+def test_requests_routes_and_symptoms_say_who_suffers() -> None:
+    slow = builders.finding("latency", name="checkout", numbers={"p95_ms": 4100.0})
+    web = builders.finding(name="web", severity=Severity.WARNING, numbers={"failed_percent": 12.04})
+
+    lines = post_of(state(symptoms=(web, slow), evidence=EVIDENCE)).lines
+
+    assert "Affected: 848 of 900 requests: POST /orders" in lines
+    assert "Also affected: checkout, web (p95 4.1 s, 12 % of requests fail)" in lines
 
 
 def test_names_of_symptom_services_cannot_mention_people_or_flood_the_line() -> None:
     names = ["<!channel>", "a\nb", "x" * 5000, "web", *(f"more{number}" for number in range(30))]
-    symptoms = tuple(failing(name) for name in names)
+    symptoms = tuple(builders.finding(name=name) for name in names)
 
-    [line] = [line for line in ack_lines(builders.incident(failing(), symptoms=symptoms)) if "Also" in line]
+    [line] = [line for line in post_of(state(symptoms=symptoms)).lines if line.startswith("Also affected")]
 
     assert "&lt;!channel&gt;, a b, " in line
     assert "web and 30 more (" in line
@@ -160,30 +303,201 @@ def test_names_of_symptom_services_cannot_mention_people_or_flood_the_line() -> 
 
 
 def test_the_first_line_cannot_be_broken_by_a_name() -> None:
-    [line, *_] = ack_lines(builders.incident(failing(), name="<!here>\n" + "x" * 500))
+    headline = post_of(state(name="<!here>\n" + "x" * 500)).headline
 
-    assert "*&lt;!here&gt; xxx" in line
-    assert len(line) < 200
+    assert headline.startswith("🔴 &lt;!here&gt; xxx")
+    assert "\n" not in headline and len(headline) < 250
 
 
 def test_a_waiting_incident_says_why_it_waits() -> None:
-    assert ack_lines(builders.incident(failing()), reason="paused")[-1] == "Waiting: paused"
+    assert post_of(state(reason="paused")).lines[0] == "Waiting: paused"
 
 
-def test_repeated_detection_is_counted() -> None:
-    assert ack_lines(builders.incident(failing()), firings=3)[-1] == "Detected in 3 checks."
+def test_a_merge_is_followed_from_deployment_to_the_end_of_the_watch() -> None:
+    merge = MergeProgress(
+        pull_number=41, pull_url=PULL.url, merged_at=builders.END, merged_by="lea",
+        deployed_at=builders.END + timedelta(minutes=2), requests=120,
+        watching_until=builders.END + timedelta(minutes=32),
+    )  # fmt: skip
+
+    post = post_of(proposed(pull=builders.pull_request(state="merged"), merge=merge))
+
+    assert "#41 is deployed: 0 of 120 requests failed so far." in post.headline
+    assert post.lines[0].endswith(
+        "|#41> merged by lea 13:00, deployed 13:02: 0 of 120 requests failed so far; watching until 13:32"
+    )
+
+
+def test_trouble_that_came_back_names_the_pull_request_that_does_not_cover_it() -> None:
+    relapse = Relapse(
+        incident_id="incident:f:0", result="fix_verified", ended_at=builders.END - timedelta(minutes=21),
+        pull_number=29, pull_url="https://github.com/acme/shop/pull/29", healthy_minutes=9,
+    )  # fmt: skip
+
+    assert post_of(state(relapse=relapse)).lines[1] == (
+        "<https://github.com/acme/shop/pull/29|#29> was confirmed at 12:39, 9 min before it came back: "
+        "it does not cover this case."
+    )
+
+
+def test_a_verified_fix_says_how_long_it_was_down() -> None:
+    verified = FollowUp(
+        result=FollowUpResult.VERIFIED, minutes=30, requests=2400, deployed_at=builders.END,
+        requests_before=900, failed_requests_before=848,
+    )  # fmt: skip
+
+    lines = post_of(proposed(follow_up=verified)).lines
+
+    assert "Down 12:48–13:00 (12 min); 848 of 900 requests failed when it was found" in lines
+
+
+def test_the_footer_has_times_cost_and_the_way_to_railway() -> None:
+    fix = Fix(base_commit="b", patch="x", files=("a.py",), committed_at=NOW)
+
+    times, place = post_of(
+        proposed(fix=fix, usage=Usage(tokens=38_123, cost_usd=0.21), posted_at=builders.END, firings=3)
+    ).footer
+
+    assert times == "seen 13:00 · told 13:00 · fix 13:20 · 3 checks · 38k tokens, $0.21"
+    assert place == (
+        "acme/production · incident ffffffff · "
+        "<https://railway.com/project/p/service/svc-api?environmentId=e|open in Railway>"
+    )
+
+
+# ---- people ----------------------------------------------------------------------------------
+
+
+def test_the_owner_and_a_snooze_are_shown_and_remove_the_button() -> None:
+    until = NOW + timedelta(hours=1)
+    snooze = Decision(id="d", kind=DecisionKind.SNOOZE, person=DANA, at=NOW, until=until)
+    owner = Acknowledgement(person=DANA, at=builders.END + timedelta(minutes=12))
+
+    post = post_of(state(acknowledged=owner, decision=snooze))
+
+    assert post.lines[1:3] == ("dana has it since 13:12", "Snoozed until 14:20 by dana")
+    assert [button.label for button in post.buttons] == ["Details"]
+
+
+def test_a_snooze_that_is_over_is_not_shown() -> None:
+    snooze = Decision(id="d", kind=DecisionKind.SNOOZE, person=DANA, at=builders.END, until=NOW)
+
+    assert "Snoozed" not in post_of(state(decision=snooze)).text
+
+
+def test_not_a_problem_says_who_until_when_and_why_and_can_be_undone() -> None:
+    decision = Decision(
+        id="d7", kind=DecisionKind.NOT_A_PROBLEM, person=DANA, at=NOW, until=NOW + timedelta(days=7), reason="load test"
+    )  # fmt: skip
+
+    post = post_of(state(decision=decision))
+
+    assert post.lines[0] == "dana says that this is not a problem until 27 Nov 13:20: load test"
+    assert [(button.label, button.value) for button in post.buttons] == [
+        ("Undo", "d7"),
+        ("Details", ""),
+    ]
+    assert post.menu == ()
+
+
+def test_a_reminder_says_who_has_it() -> None:
+    owner = Acknowledgement(person=DANA, at=builders.END)
+
+    post = reminder_post(state(acknowledged=owner), LOOK, NOW)
+
+    assert post.headline == "🔴 api · production: 94 % of requests fail since 12:48"
+    assert post.lines[0] == "Still not better. dana has it since 13:00."
+
+
+# ---- buttons ---------------------------------------------------------------------------------
+
+SNOOZES = ["Snooze 1 h", "Snooze 4 h", "Snooze until 9:00"]
+
+
+def test_a_pull_request_has_three_buttons_and_a_menu() -> None:
+    post = post_of(proposed())
+
+    assert [(button.label, button.action_id, button.style) for button in post.buttons] == [
+        ("Open #41", "open_pull_request", "primary"),
+        ("Details", "open_details", ""),
+        ("Acknowledge", "acknowledge", ""),
+    ]
+    assert [item.label for item in post.menu] == [*SNOOZES, "Not a problem…", "Check again"]
+    assert all(item.value.endswith(f" {builders.incident().id}") for item in post.menu)
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "action_id"),
+    [("waiting", "Fix it", "fix"), ("failed", "Try again", "retry"), ("blocked", "Try again", "retry")],
+)
+def test_what_waits_for_a_person_is_the_first_button(kind: Any, label: str, action_id: str) -> None:
+    button = post_of(state(outcome=Outcome(kind=kind, headline="x"))).buttons[0]
+
+    assert (button.label, button.action_id, button.value) == (label, action_id, builders.incident().id)
+
+
+def test_without_a_signing_secret_every_button_is_a_link_to_the_page() -> None:
+    post = post_of(proposed(), Presentation(page_url="https://tw.acme.dev"))
+
+    assert all(button.url for button in post.buttons)
+    assert all(item.url for item in post.menu)
+
+
+def test_without_a_public_address_only_the_pull_request_can_be_opened() -> None:
+    post = post_of(proposed(), Presentation())
+
+    assert [button.label for button in post.buttons] == ["Open #41"]
+    assert post.menu == ()
+
+
+def test_a_command_is_named_only_where_no_button_exists() -> None:
+    waiting = state(outcome=Outcome(kind="waiting", headline="x"))
+    command = f"`python -m workers fix {builders.incident().id}`"
+
+    assert command in post_of(waiting, Presentation()).text
+    assert "python -m workers" not in post_of(waiting).text
+    assert "python -m workers" not in post_of(waiting, Presentation(page_url="https://tw.acme.dev")).text
+
+
+def test_an_ended_incident_offers_nothing_but_its_page() -> None:
+    post = post_of(state(follow_up=FollowUp(result=FollowUpResult.RESOLVED, checks=2)))
+
+    assert [button.label for button in post.buttons] == ["Details"]
+
+
+# ---- replies ---------------------------------------------------------------------------------
+
+
+def test_the_details_number_the_facts_and_name_what_is_missing() -> None:
+    details = details_post(proposed(outcome=summarise_verdict(VERDICT)), LOOK)
+
+    assert details is not None
+    assert details.lines == (
+        "*Bug in the code:* a KeyError in shop",
+        "Evidence: E1",
+        "Contradicting: E2",
+        "• E1: 40 log errors",
+        "• E2: load fell",
+        "Not available: traffic: Railway answered 503",
+        "Next step: read the logs",
+        "<https://tw.acme.dev/incidents/ffffffffffffffff-20261120T1200|Everything about this incident>",
+    )
+
+
+def test_a_fix_that_failed_says_so_and_keeps_its_buttons() -> None:
+    post = follow_up_post(
+        proposed(follow_up=FollowUp(result=FollowUpResult.FAILED, remaining=errors())), LOOK
+    )
+
+    assert post.headline == "🔴 api · production: #41 did not help, 94 % of requests fail"
+    assert [button.label for button in post.buttons] == ["Open #41", "Details", "Acknowledge"]
 
 
 def test_a_symptom_refers_to_its_cause_and_is_not_under_investigation() -> None:
-    lines = ack_lines(
-        builders.incident(failing()), reason="a symptom of x", symptom_of="*db*: see incident:1"
-    )
+    shown = state(cause="*db*: see incident:1", reason="a symptom of x")
 
-    assert "This looks like a symptom of *db*: see incident:1" in lines
-    assert not [line for line in lines if line.startswith(("Looking", "Waiting"))]
-
-
-# ---- a follow-up -----------------------------------------------------------------------------
+    assert symptom_post(shown).text == "api: this looks like a symptom of *db*: see incident:1"
+    assert post_of(shown).lines[0] == "This looks like a symptom of *db*: see incident:1"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +519,7 @@ def test_a_symptom_refers_to_its_cause_and_is_not_under_investigation() -> None:
             ),
         ),
         (
-            FollowUp(result=FollowUpResult.FAILED, remaining=failing(sentence="api fails")),
+            FollowUp(result=FollowUpResult.FAILED, remaining=errors(sentence="api fails")),
             "Fix did not work: api fails",
         ),
         (
@@ -238,55 +552,13 @@ def test_every_follow_up_is_one_sentence(follow_up: FollowUp, text: str) -> None
     assert format_follow_up(follow_up) == text
 
 
-def test_a_follow_up_names_the_service() -> None:
-    resolved = FollowUp(result=FollowUpResult.RESOLVED, checks=2)
+def test_the_digest_changes_with_anything_that_people_see() -> None:
+    shown: Incident = builders.incident(errors())
+    posts = [
+        post_of(IncidentState(shown)),
+        post_of(IncidentState(shown, reason="paused")),
+        post_of(IncidentState(shown, firings=2)),
+        post_of(IncidentState(shown), Presentation()),
+    ]
 
-    messages = render(builders.incident(failing()), None, None, resolved, "")
-
-    assert messages.follow_up == "*api*: Resolved: two consecutive checks found it as it was before"
-
-
-# ---- an alert, and Trackwalker itself --------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        (Answer(kind=AnswerKind.NO_PROBLEM, minutes=30), "Checked the last 30 minutes: no problem found."),
-        (
-            Answer(kind=AnswerKind.UNCLEAR, minutes=1, failed_reads=(GAP,)),
-            (
-                "Checked the last minute, but not everything could be read, so this is no all-clear. "
-                "Could not read: traffic: Railway answered 503."
-            ),
-        ),
-        (Answer(kind=AnswerKind.CHECK_FAILED, reason="Railway answered 401"), "Check failed: Railway answered 401"),
-        (Answer(kind=AnswerKind.CANCELLED), "Cancelled by a person."),
-        (Answer(kind=AnswerKind.OPERATIONAL_ERROR, reason="text"), "text"),
-    ],
-)  # fmt: skip
-def test_every_answer_says_what_was_checked(answer: Answer, text: str) -> None:
-    assert format_answer(answer) == text
-
-
-def test_missing_pings_name_the_last_one_and_what_to_look_at() -> None:
-    last = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
-
-    missing = format_answer(Answer(kind=AnswerKind.PINGS_MISSING, at=last))
-    resumed = format_answer(Answer(kind=AnswerKind.PINGS_RESUMED, at=last))
-
-    assert missing.startswith("No scheduled check since 2026-11-23 03:04 UTC")
-    assert "does TRACKWALKER_PUBLIC_URL reach this receiver?" in missing
-    assert "2026-11-23 03:04 UTC" in resumed
-
-
-def test_an_alerts_text_is_escaped_and_shortened() -> None:
-    alert = Alert(
-        id="a", source="slack", kind="message", received_at=datetime(2026, 11, 23, tzinfo=UTC),
-        service_name="<shop>", message="<!channel> " + "x" * 5000,
-    )  # fmt: skip
-
-    headline = format_alert_headline(alert)
-
-    assert headline.startswith("🔎 *&lt;shop&gt;*: &lt;!channel&gt; x")
-    assert len(headline) < 400
+    assert len({post.digest for post in posts}) == len(posts)
