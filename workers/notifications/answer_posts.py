@@ -98,6 +98,8 @@ def _words(alert: Alert | None, answer: Answer, look: Presentation) -> tuple[str
                 f"{name}: {worst}",
                 ["Below the level of an incident, or over already.", *others, again],
             )
+        case AnswerKind.NOT_A_PROBLEM:
+            return "⚪", f"{name}: {worst}", [_decided(answer, look), *others]
         case AnswerKind.UNCLEAR:
             seen = [f"What could be read: {traffic}."] if traffic else []
             unclear = f"{sender}: checked {span}, but not everything could be read, so this is no all-clear."
@@ -117,6 +119,16 @@ def _words(alert: Alert | None, answer: Answer, look: Presentation) -> tuple[str
             figures = f": {traffic}" if traffic else ""
             healthy = f"Checked {span}: no problem found{figures}."
             return "✅", f"{name} looks healthy: {_lower(sender)} is not confirmed", [healthy, again]
+
+
+def _decided(answer: Answer, look: Presentation) -> str:
+    """`dana says that this is not a problem until 27 Nov 13:20: load test`."""
+    decision = answer.decision
+    if decision is None:
+        return "Somebody says that this is not a problem."
+    until = f" until {look.clock.at(decision.until, decision.at)}" if decision.until else ""
+    reason = f": {escape(safe_line(decision.reason, MAX_REASON))}" if decision.reason else ""
+    return f"{escape(decision.person.name)} says that this is not a problem{until}{reason}"
 
 
 def _lower(sender: str) -> str:

@@ -91,9 +91,9 @@ def _item(look: Presentation, label: str, control: Control, target: str, page: s
 
 def can_roll_back(state: IncidentState) -> bool:
     """True if the deployment before the onset was healthy and can be restored, and nothing is merged yet."""
-    rollback = getattr(state.evidence, "rollback", None)
+    option = state.evidence.rollback if state.evidence else None
     merged = (Phase.WATCHING, Phase.NOT_LIVE, Phase.FIX_FAILED, Phase.UNMEASURED)
-    return rollback is not None and state.phase not in (*merged, *ENDED_PHASES)
+    return option is not None and not state.is_rolled_back and state.phase not in (*merged, *ENDED_PHASES)
 
 
 def command_hint(state: IncidentState, look: Presentation) -> str:

@@ -111,6 +111,8 @@ def _news(state: IncidentState, look: Presentation) -> str:
             since = state.recovery.healthy_since if state.recovery else None
             when = f" since {look.clock.at(since, state.incident.opened_at)}" if since else ""
             return f"looks healthy{when}, checking on. {_past_trouble(state, look, is_over=False)}"
+        case Phase.ROLLED_BACK:
+            return f"rolled back, watching. {_past_trouble(state, look, is_over=False)}"
         case Phase.BLOCKED:
             return f"a tested fix waits for a permission. {now}"
         case Phase.FIX_FAILED:

@@ -14,6 +14,7 @@ from workers.engine.claim import Claim
 from workers.incidents.recovery import recovery_progress
 from workers.models import (
     Acknowledgement,
+    CheckResult,
     Decision,
     DecisionKind,
     Evidence,
@@ -27,6 +28,9 @@ from workers.models import (
     Plan,
     PullRequest,
     RecoveryProgress,
+    Rollback,
+    RollbackKind,
+    RollbackState,
     Severity,
     Usage,
     Verdict,
@@ -62,6 +66,8 @@ class Phase(StrEnum):
     SYMPTOM = "symptom"
     CLOSED = "closed"
     """A person closed the pull request."""
+    ROLLED_BACK = "rolled back"
+    """A person asked for a rollback; no check has shown its effect yet."""
     RECOVERING = "recovering"
     """The latest checks did not find the trouble; it is not over yet."""
     WATCHING = "watching"
@@ -107,6 +113,7 @@ OUTCOME_PHASES = {
     "attached": Phase.COVERED,
     "failed": Phase.NOT_DELIVERED,
     "cancelled": Phase.CANCELLED,
+    "not a problem": Phase.NOT_A_PROBLEM,
 }
 
 
@@ -135,6 +142,8 @@ class IncidentState:
     recovery: RecoveryProgress | None = None
     follow_up: FollowUp | None = None
     acknowledged: Acknowledgement | None = None
+    rollback: Rollback | None = None
+    checked: CheckResult | None = None
     decision: Decision | None = None
     usage: Usage | None = None
     reason: str = ""
@@ -148,20 +157,29 @@ class IncidentState:
         """The point that the incident has reached; what a person decided comes first, then the newest result."""
         if self.decision is not None and self.decision.kind is DecisionKind.NOT_A_PROBLEM:
             return Phase.NOT_A_PROBLEM
-        if self.outcome is not None and self.outcome.kind == "cancelled":
-            return Phase.CANCELLED
+        if self.outcome is not None and self.outcome.kind in ("cancelled", "not a problem"):
+            return OUTCOME_PHASES[self.outcome.kind]
         if self.follow_up is not None and not (self._is_recovering and self.follow_up.result in UNFINISHED):
             return FOLLOW_UP_PHASES[self.follow_up.result]
         if self.pull is not None and self.pull.state == "merged":
             return Phase.WATCHING
         if self._is_recovering:
             return Phase.RECOVERING
+        if self.is_rolled_back:
+            return Phase.ROLLED_BACK
         if self.cause:
             return Phase.SYMPTOM
         if self.outcome is not None:
             return OUTCOME_PHASES[self.outcome.kind]
         is_fixing = self.verdict is not None and self.verdict.calls_for_a_fix
         return Phase.FIXING if is_fixing else Phase.LOOKING
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """True from the request of a rollback on, unless Railway refused it or it was undone."""
+        rollback = self.rollback
+        is_rollback = rollback is not None and rollback.kind is RollbackKind.ROLLBACK
+        return is_rollback and rollback is not None and rollback.state is not RollbackState.REFUSED
 
     @property
     def _is_recovering(self) -> bool:
@@ -173,7 +191,7 @@ class IncidentState:
         phase = self.phase
         if phase in HEALTHY_PHASES:
             return HEALTHY_MARK
-        if phase in (Phase.WATCHING, Phase.RECOVERING):
+        if phase in (Phase.WATCHING, Phase.RECOVERING, Phase.ROLLED_BACK):
             return WATCHING_MARK
         return SET_ASIDE_MARK if phase in SET_ASIDE_PHASES else SEVERITY_MARKS[self.incident.severity]
 
@@ -187,9 +205,8 @@ class IncidentState:
     def is_snoozed(self, now: datetime) -> bool:
         """True while a person has asked for silence about this incident."""
         decision = self.decision
-        if decision is None or decision.kind is not DecisionKind.SNOOZE or decision.undone_at is not None:
-            return False
-        return decision.until is None or decision.until > now
+        is_snooze = decision is not None and decision.kind is DecisionKind.SNOOZE
+        return is_snooze and decision is not None and decision.is_active(now)
 
 
 def read_state(
@@ -222,6 +239,8 @@ def read_state(
         recovery=None if "ended" in fields else recovery_progress(fields),
         follow_up=claim.read(fields, records.FOLLOW_UP),
         acknowledged=claim.read(fields, records.ACKNOWLEDGED),
+        rollback=claim.read(fields, records.ROLLBACK),
+        checked=claim.read(fields, records.CHECKED),
         decision=decision if decision is not None and decision.undone_at is None else None,
         usage=claim.read(fields, records.USAGE),
         reason=fields.get("reason", b"").decode(),

@@ -36,7 +36,7 @@ MERGE_TIMEOUT_SECONDS = 30.0  # longest wait for the acknowledgement of an alert
 GROUP_RECHECK_SECONDS = 2.0  # delay before an incident looks again for the first post of its group
 MAX_WEBHOOK_POSTS = 3  # of an incident: an incoming webhook can neither edit nor reply in a thread
 MAX_NAME = 60  # characters of the name of another service
-IMPROVING_PHASES = (*ENDED_PHASES, Phase.WATCHING, Phase.RECOVERING)
+IMPROVING_PHASES = (*ENDED_PHASES, Phase.WATCHING, Phase.RECOVERING, Phase.ROLLED_BACK)
 """Phases in which a critical incident that somebody has needs no reminder."""
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from workers.clients.slack_text import escape, link
-from workers.models import Check, Verification
+from workers.clients.slack_text import code, escape, link
+from workers.models import AnswerKind, Check, RollbackKind, RollbackState, Verification
 from workers.notifications.follow_up_texts import format_follow_up
 from workers.notifications.incident_state import IncidentState, Phase
 from workers.notifications.presentation import Presentation
 from workers.runtime.text import format_duration, plural, safe_line
 
 MAX_LINE = 300  # characters of one line from an outcome
+COMMIT_CHARACTERS = 7
 MAX_NAME = 40  # of a person
 MAX_LINES = 3  # lines of an outcome beside its headline
 MAX_REASONS = 2  # unverified parts of a draft
@@ -20,7 +21,7 @@ CHRONIC = "Not new: reported once, until it is over."
 
 def progress_lines(state: IncidentState, look: Presentation) -> list[str]:
     """What Trackwalker did or does, first; why it waits, if it does."""
-    lines = [*_done(state, look), *_relapse(state, look)]
+    lines = [*_done(state, look), *_rollback(state, look), *_relapse(state, look), *_checked(state, look)]
     return [*lines, CHRONIC] if state.incident.is_chronic and state.follow_up is None else lines
 
 
@@ -36,6 +37,8 @@ def _done(state: IncidentState, look: Presentation) -> list[str]:
         return [_merged(state, look)]
     if phase is Phase.RECOVERING:
         return _recovering(state)
+    if phase is Phase.ROLLED_BACK:
+        return []
     if phase is Phase.SYMPTOM:
         return [f"This looks like a symptom of {state.cause}"]
     if state.follow_up is not None:
@@ -153,6 +156,35 @@ def _recovering(state: IncidentState) -> list[str]:
         text += f"; in the last one {figures}"
     is_open = state.pull is not None and state.pull.state == "open"
     return [text, *(_pull_request(state) if is_open else [])]
+
+
+def _rollback(state: IncidentState, look: Presentation) -> list[str]:
+    """`dana rolled back to 1f2e3d4 at 03:50`, or why Railway did not."""
+    rollback = state.rollback
+    if rollback is None:
+        return []
+    person, at = escape(rollback.person.name), look.clock.at(rollback.at, state.incident.opened_at)
+    commit = rollback.target.commit[:COMMIT_CHARACTERS]
+    verb = "rolled back" if rollback.kind is RollbackKind.ROLLBACK else "undid the rollback, back"
+    if rollback.state is RollbackState.REFUSED:
+        reason = escape(safe_line(rollback.reason, MAX_LINE))
+        return [f"Rollback refused ({person}, {at}): {reason}"]
+    text = f"{person} {verb} to {code(commit) if commit else 'the deployment before'} at {at}"
+    waiting = ". Railway has not confirmed it yet" if rollback.state is RollbackState.REQUESTED else ""
+    return [f"{text}{waiting}. Watching its effect."]
+
+
+def _checked(state: IncidentState, look: Presentation) -> list[str]:
+    """`Checked for dana at 03:40: 0 of 900 requests failed`; [] if nobody asked for a check."""
+    checked = state.checked
+    if checked is None or state.follow_up is not None:
+        return []
+    answer = checked.answer
+    result = "no problem found" if answer.kind is AnswerKind.NO_PROBLEM else "not healthy yet"
+    if answer.requests:
+        result += f", {answer.failed_requests:,} of {plural(answer.requests, 'request')} failed"
+    at = look.clock.at(checked.at, state.incident.opened_at)
+    return [f"Checked for {escape(checked.person.name)} at {at}: {result}."]
 
 
 def _relapse(state: IncidentState, look: Presentation) -> list[str]:

@@ -27,14 +27,18 @@ def remedy_lines(state: IncidentState, look: Presentation) -> list[str]:
 
 
 def _rollback(state: IncidentState, look: Presentation) -> str:
-    rollback = getattr(state.evidence, "rollback", None)
-    if rollback is None or not can_roll_back(state):
+    """The rollback with the commit that would run again, and since when it had run well."""
+    option = state.evidence.rollback if state.evidence else None
+    if option is None or not can_roll_back(state):
         return ""
     confirm = look.rollback_url(state.incident.id)
     verb = link(confirm, "roll back") if confirm else "roll back in Railway"
-    commit = getattr(rollback, "commit", None) or ""
-    target = f" to {code(commit[:COMMIT_CHARACTERS])}" if commit else " to the deployment before"
-    return f"*Quickest:* {verb}{target}, which was healthy. It restores image and variables."
+    target = option.target
+    name = f" to {code(target.commit[:COMMIT_CHARACTERS])}" if target.commit else " to the deployment before"
+    healthy = ""
+    if target.at is not None and option.ran_until > target.at:
+        healthy = f", healthy for {format_duration((option.ran_until - target.at).total_seconds())}"
+    return f"*Quickest:* {verb}{name}{healthy}. It restores image and variables."
 
 
 def _restart(state: IncidentState) -> str:
