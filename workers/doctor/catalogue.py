@@ -2,6 +2,42 @@
 
 from __future__ import annotations
 
+from workers.doctor.clock_check import AREA as CLOCK
+from workers.doctor.clock_check import check_clock
+from workers.doctor.github_check import AREA as GITHUB
+from workers.doctor.github_check import check_github
+from workers.doctor.machine_checks import (
+    DATA,
+    HEARTBEAT,
+    PROGRAM_AREA,
+    SANDBOX,
+    check_data_folder,
+    check_heartbeat,
+    check_programs,
+    check_sandbox,
+)
+from workers.doctor.model_check import AREA as MODEL
+from workers.doctor.model_check import check_model
+from workers.doctor.railway_check import AREA as RAILWAY
+from workers.doctor.railway_check import check_railway
+from workers.doctor.redis_check import AREA as REDIS
+from workers.doctor.redis_check import check_redis
 from workers.doctor.runner import Check
+from workers.doctor.slack_check import AREA as SLACK
+from workers.doctor.slack_check import check_slack
+from workers.doctor.webhook_check import ADDRESS, WEBHOOK, check_address, check_webhook
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS = (
+    Check(PROGRAM_AREA, check_programs, seconds=12, is_quick=True),
+    Check(SANDBOX, check_sandbox, seconds=18),
+    Check(DATA, check_data_folder, seconds=5, is_quick=True),
+    Check(REDIS, check_redis, seconds=10, is_quick=True),
+    Check(RAILWAY, check_railway, seconds=12, is_quick=True),
+    Check(GITHUB, check_github, seconds=18, is_quick=True),
+    Check(SLACK, check_slack, seconds=15, is_quick=True),
+    Check(MODEL, check_model, seconds=18, is_quick=True),
+    Check(WEBHOOK, check_webhook, seconds=18),
+    Check(ADDRESS, check_address, seconds=18),
+    Check(HEARTBEAT, check_heartbeat, seconds=10),
+    Check(CLOCK, check_clock, seconds=1, is_quick=True, after_others=True),
+)

@@ -48,7 +48,11 @@ class ClockSkews:
 
     def note(self, host: str, at: datetime) -> None:
         """Take over the time that a response names."""
-        skew = (at - self.now()).total_seconds()
+        self.note_epoch(host, at.timestamp())
+
+    def note_epoch(self, host: str, seconds: float) -> None:
+        """Take over a time in epoch seconds."""
+        skew = seconds - self.now().timestamp()
         with self.lock:
             before = self.by_host.get(host)
             self.by_host[host] = skew if before is None else min(before, skew, key=abs)

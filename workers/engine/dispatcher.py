@@ -18,6 +18,7 @@ from workers.engine import scripts
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_message
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, REDIS_TIMEOUT_SECONDS
 from workers.engine.journal_store import JournalStore
+from workers.engine.redis_errors import describe
 from workers.engine.schema import PREFIX, SCHEDULE
 from workers.engine.stage_table import STAGES, startable_stages
 from workers.engine.worker_store import RENEW_SECONDS, WorkerStore
@@ -50,7 +51,7 @@ def is_anything_due(store: JournalStore) -> bool:
         pipeline.zrange(SCHEDULE, 0, 0, withscores=True)
         (seconds, microseconds), first = pipeline.execute()
     except RedisError as error:
-        raise NotAvailable(f"Redis does not answer: {type(error).__name__}") from error
+        raise NotAvailable(describe(store.client, error)) from error
     return bool(first) and first[0][1] <= seconds * 1000 + microseconds // 1000
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import DataError, NoScriptError, RedisError
 
 from workers.engine import scripts
 from workers.engine.codec import Record
+from workers.engine.redis_errors import describe
 from workers.engine.schema import SHARED_KEYS
 from workers.engine.scripts import Script
 from workers.errors import NotAvailable
@@ -44,7 +45,7 @@ class JournalStore:
             named: the keys and arguments by the names that the script declares. SHARED_KEYS are filled in.
         """
         call = script.call(_with_shared_keys(script, named), more_keys, more)
-        with _translated():
+        with self._translated():
             self._load(script)
             try:
                 return self.client.evalsha(script.sha, *call)
@@ -67,7 +68,7 @@ class JournalStore:
             script.call(_with_shared_keys(script, named), more)
             for named, more in zip(calls, keys, strict=True)
         ]
-        with _translated():
+        with self._translated():
             self._load(script)
             batch = self.client.pipeline(transaction=False)
             for call in flat:
@@ -77,7 +78,7 @@ class JournalStore:
             if isinstance(reply, NoScriptError):
                 replies[number] = self.run(script, keys[number], **calls[number])
             elif isinstance(reply, RedisError):
-                replies[number] = _not_available(reply)
+                replies[number] = NotAvailable(describe(self.client, reply))
         return replies
 
     def _load(self, script: Script) -> None:
@@ -109,7 +110,7 @@ class JournalStore:
 
     def command(self, command: str, *arguments: Any) -> Any:
         """The reply to a plain Redis command."""
-        with _translated():
+        with self._translated():
             return getattr(self.client, command)(*arguments)
 
     def ping(self) -> None:
@@ -127,7 +128,7 @@ class JournalStore:
 
     def scan(self, pattern: str) -> list[bytes]:
         """The keys of all hashes that match a glob pattern, in no order. Walks all keys, a thousand at a time."""
-        with _translated():
+        with self._translated():
             return list(self.client.scan_iter(pattern, count=1000, _type="HASH"))
 
     def columns(
@@ -140,12 +141,22 @@ class JournalStore:
         return rows
 
     def _columns(self, keys: Sequence[str], names: Sequence[str]) -> list[dict[str, bytes]]:
-        with _translated():
+        with self._translated():
             pipeline = self.client.pipeline(transaction=False)
             for key in keys:
                 pipeline.hmget(key, list(names))
             rows = [zip(names, values, strict=True) for values in pipeline.execute()]
         return [{name: value for name, value in row if value is not None} for row in rows]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DataError:
+            # A value of a type that Redis does not take is a bug of ours, not an outage.
+            raise
+        except RedisError as error:
+            raise NotAvailable(describe(self.client, error)) from error
 
 
 def field_text(fields: Mapping[str, bytes], name: str) -> str:
@@ -155,18 +166,3 @@ def field_text(fields: Mapping[str, bytes], name: str) -> str:
 
 def _with_shared_keys(script: Script, named: Mapping[str, Any]) -> dict[str, Any]:
     return {name: SHARED_KEYS[name] for name in script.signature.keys if name in SHARED_KEYS} | dict(named)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        # A value of a type that Redis does not take is a bug of ours, not an outage.
-        raise
-    except RedisError as error:
-        raise _not_available(error) from error
-
-
-def _not_available(error: RedisError) -> NotAvailable:
-    return NotAvailable(f"Redis does not answer: {type(error).__name__}")

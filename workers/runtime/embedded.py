@@ -219,6 +219,14 @@ def _server_program() -> Path:
     raise SettingsError(("REDIS_URL", "not set, and there is no embedded Valkey for this platform. Set it"))
 
 
+def has_server_program() -> bool:
+    """True if there is an embedded Valkey for this platform."""
+    try:
+        return _server_program().is_file()
+    except SettingsError:
+        return False
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -29,9 +29,13 @@ def use_installation_folder() -> None:
     """
     if os.environ.get(HOME) or Path(DOTENV).is_file() or Path(DEFAULT_DATA_DIR).is_dir():
         return
-    installation = Path(__file__).resolve().parents[2]
-    if (installation / DOTENV).is_file():
-        os.environ[HOME] = str(installation)
+    if (installation_folder() / DOTENV).is_file():
+        os.environ[HOME] = str(installation_folder())
+
+
+def installation_folder() -> Path:
+    """The folder that Trackwalker runs from: the checkout, or the image's folder."""
+    return Path(__file__).resolve().parents[2]
 
 
 def variables(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:

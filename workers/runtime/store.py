@@ -77,7 +77,9 @@ def client(url: str) -> redis.Redis:
 
 
 def durability_warnings(client: redis.Redis, folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """The ways in which Redis can lose what it has acknowledged, each with what to do; [] if Redis does not answer.
+    """The ways in which Redis can lose what it has acknowledged; [] if Redis does not answer.
+
+    Each is a problem and its repair, separated by a colon and a space, as in `protection_warnings`.
 
     Args:
         folder: the data folder, in which an embedded store lies.
@@ -86,7 +88,7 @@ def durability_warnings(client: redis.Redis, folder: Path, environ: Mapping[str,
     try:
         info = client.info()
     except ResponseError:
-        return ["Redis refuses INFO, and without it no journal can be claimed: allow the command"]
+        return ["Redis refuses INFO, and without it no journal can be claimed: allow its user the command"]
     except RedisError:
         return []
     warnings = [*_eviction_warnings(info), *_persistence_warnings(client, info)]
@@ -102,7 +104,7 @@ def volume_warnings(folder: Path, environ: Mapping[str, str]) -> list[str]:
     if mount and folder.resolve().is_relative_to(Path(mount).resolve()):
         return []
     reason = f"the embedded Valkey lies in {folder}, which is on no volume"
-    return [f"{reason}: each deployment starts with an empty journal. Mount a volume there, or set REDIS_URL"]
+    return [f"{reason}, so each deployment loses the journal: mount a volume there, or set REDIS_URL"]
 
 
 def _eviction_warnings(info: Mapping[str, object]) -> list[str]:
@@ -115,7 +117,7 @@ def _eviction_warnings(info: Mapping[str, object]) -> list[str]:
 def _persistence_warnings(client: redis.Redis, info: Mapping[str, object]) -> list[str]:
     if str(info.get("aof_enabled", 1)) == "0":
         return [
-            "Redis keeps no append-only file, so a restart loses everything since its last snapshot. Set appendonly yes"
+            "Redis keeps no append-only file, so a restart loses everything since its last snapshot: set appendonly yes"
         ]
     try:
         synced = client.config_get("appendfsync").get("appendfsync")
@@ -125,7 +127,7 @@ def _persistence_warnings(client: redis.Redis, info: Mapping[str, object]) -> li
         return []
     lost = "the last second or two" if synced == "everysec" else "what the system has not yet written"
     return [
-        f"appendfsync is {synced}: a crash of Redis loses {lost} of the journal; actions outside are found again"
+        f"appendfsync is {synced}, so a crash of Redis loses {lost} of the journal: set appendfsync always"
     ]
 
 

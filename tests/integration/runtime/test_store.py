@@ -289,7 +289,7 @@ def test_up_warns_of_an_external_redis_and_starts(own: redis.Redis, url: str, tm
 def test_up_warns_of_an_embedded_store_without_a_volume_and_starts(tmp_path: Path) -> None:
     [warning] = why(started(tmp_path, RAILWAY_ENVIRONMENT_ID="env"))
 
-    assert "Mount a volume there, or set REDIS_URL" in warning
+    assert "mount a volume there, or set REDIS_URL" in warning
 
 
 def test_up_starts_with_a_redis_that_refuses_config(own: redis.Redis, url: str, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def open_store(settings: Settings) -> JournalStore:
         hint = (
             "check REDIS_URL"
             if settings.redis_url
-            else "the embedded Valkey runs only while `python -m workers up` does"
+            else "the embedded Valkey runs only while `trackwalker up` does"
         )
         raise NotAvailable(f"{error} ({hint})") from None
     return store
