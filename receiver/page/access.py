@@ -17,7 +17,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from workers.runtime.settings import Settings
-from workers.runtime.text import safe_line
+from workers.runtime.text import one_line, truncate
 
 MAX_NAME_LENGTH = 80  # characters of a user's name in the audit; a login or an e-mail address is shorter
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -104,8 +104,13 @@ def check(policy: Policy, visit: Visit) -> Visitor | Denial:
 
 
 def _user(values: Sequence[str]) -> str:
-    """The one name of a header; "" if there is none, or if a client may have added one."""
-    return safe_line(values[0], MAX_NAME_LENGTH) if len(values) == 1 else ""
+    """The one name of a header; "" if there is none, or if a client may have added one.
+
+    `lea@example.com` becomes `lea (example.com)`: addresses are redacted wherever a text is shown.
+    """
+    name = one_line(values[0]) if len(values) == 1 else ""
+    local, at, domain = name.rpartition("@")
+    return truncate(f"{local} ({domain})" if at else name, MAX_NAME_LENGTH)
 
 
 def _is_local(visit: Visit) -> bool:

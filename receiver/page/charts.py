@@ -149,4 +149,7 @@ def _mark(
     if at is None or not start <= at.timestamp() <= end:
         return None
     place = x(at.timestamp())
-    return Mark(place, number, label, "end" if place > WIDTH * 0.7 else "start")
+    # A deployment is written to the left and the onset, which follows it, to the right, where there is room.
+    if number:
+        return Mark(place, number, label, "end" if place > WIDTH * 0.3 else "start")
+    return Mark(place, number, label, "start" if place < WIDTH * 0.75 else "end")

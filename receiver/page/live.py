@@ -105,10 +105,15 @@ def read_versions(store: JournalStore, topics: frozenset[str]) -> dict[str, str]
     for topic in ordered:
         ids = opened if topic == NOW else [topic]
         rows = store.columns([journal_key(name) for name in ids], FIELDS)
-        sizes = [store.command("hlen", journal_key(name)) for name in ids]
-        text = repr((common if topic == NOW else b"", ids, rows, sizes)).encode()
+        names = [_record_names(store, name) for name in ids]
+        text = repr((common if topic == NOW else b"", ids, rows, names)).encode()
         versions[topic] = hashlib.sha256(text).hexdigest()[:16]
     return versions
+
+
+def _record_names(store: JournalStore, journal: str) -> list[bytes]:
+    """The records of a journal: a new one is news. A lease that comes and goes is none."""
+    return sorted(name for name in store.command("hkeys", journal_key(journal)) if name.startswith(b"r:"))
 
 
 def _common(store: JournalStore) -> bytes:

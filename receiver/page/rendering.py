@@ -10,7 +10,8 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from receiver.page.assets import asset_path
@@ -29,12 +30,21 @@ def build_environment(zone: tzinfo) -> Environment:
     Args:
         zone: in which times are shown; their title has UTC.
     """
+
+    @pass_context
+    def age(context: Context, moment: datetime | None) -> Markup:
+        return format_age(moment, context["now"])
+
+    @pass_context
+    def clock(context: Context, moment: datetime | None) -> Markup:
+        return format_time(moment, zone, context["now"])
+
     environment = Environment(
         autoescape=True, loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     environment.filters.update(
-        age=format_age, amount=format_amount, clock=lambda moment: format_time(moment, zone),
+        age=age, amount=format_amount, clock=clock,
         clock_text=lambda moment: f"{moment.astimezone(zone):%H:%M}", compact=compact,
         duration=format_duration, link=web_link, pair=lambda text: (text, text),
         plural=lambda count, noun, nouns="": plural(count, noun, nouns),
@@ -52,21 +62,21 @@ def new_nonce() -> str:
     return f"page-{secrets.token_urlsafe(12)}"
 
 
-def format_time(moment: datetime | None, zone: tzinfo, now: datetime | None = None) -> Markup:
+def format_time(moment: datetime | None, zone: tzinfo, now: datetime) -> Markup:
     """A time as a `<time>`: local, with the day unless it is today, and UTC in the title; a dash without one."""
     if moment is None:
         return Markup("–")
-    local, today = moment.astimezone(zone), (now or datetime.now(UTC)).astimezone(zone).date()
+    local, today = moment.astimezone(zone), now.astimezone(zone).date()
     day = "" if local.date() == today else f"{local.day} {local:%b} "
     year = "" if local.year == today.year else f"{local:%Y} "
     return _time(moment, f"{day}{year}{local:%H:%M}")
 
 
-def format_age(moment: datetime | None, now: datetime | None = None) -> Markup:
+def format_age(moment: datetime | None, now: datetime) -> Markup:
     """The time since then, `3 min ago`, or until then, `in 7 min`. The script of the page keeps it current."""
     if moment is None:
         return Markup("–")
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    seconds = (now - moment).total_seconds()
     text = f"{format_duration(seconds)} ago" if seconds >= 0 else f"in {format_duration(-seconds)}"
     return _time(moment, text, Markup(" data-age"))
 

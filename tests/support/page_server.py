@@ -45,18 +45,25 @@ class Sample:
     queries: list[HistoryQuery] = field(default_factory=list)
     result: ActionResult = field(default_factory=lambda: ActionResult(done=True, text="Done as asked."))
 
+    source: Sample | None = None
+    """Another sample that is shown instead."""
+
+    @property
+    def shown(self) -> Sample:
+        return self.source or self
+
     def backend(self) -> Backend:
-        """A backend that answers with these values."""
+        """A backend that answers with the present values."""
         return Backend(
-            overview=lambda _: self.overview,
-            incident=self._incident,
-            record=lambda *_: self.record,
+            overview=lambda _: self.shown.overview,
+            incident=lambda journal: self.shown.incident if journal == samples.INCIDENT else None,
+            record=lambda *_: self.shown.record,
             history=self._search,
-            decisions=lambda: self.decisions,
-            audit=lambda *_: self.audit,
+            decisions=lambda: self.shown.decisions,
+            audit=lambda *_: self.shown.audit,
             markdown=lambda view: f"# {view.service}\n",
             perform=self._perform,
-            versions=self._versions,
+            versions=lambda topics: dict.fromkeys(topics, self.shown.version),
         )
 
     def hostile(self) -> Sample:
@@ -71,19 +78,13 @@ class Sample:
             result=samples.hostile(self.result),
         )
 
-    def _incident(self, journal: str) -> IncidentView | None:
-        return self.incident if journal == samples.INCIDENT else None
-
     def _search(self, query: HistoryQuery) -> HistoryPage:
-        self.queries.append(query)
-        return self.history
+        self.shown.queries.append(query)
+        return self.shown.history
 
     def _perform(self, action: Action) -> ActionResult:
-        self.actions.append(action)
-        return self.result
-
-    def _versions(self, topics: frozenset[str]) -> Mapping[str, str]:
-        return dict.fromkeys(topics, self.version)
+        self.shown.actions.append(action)
+        return self.shown.result
 
 
 def page_settings(**environ: str) -> Settings:
@@ -91,7 +92,7 @@ def page_settings(**environ: str) -> Settings:
     return read({"TRACKWALKER_SECRET": "s3cret", "TRACKWALKER_TIMEZONE": TIMEZONE, **environ}, dotenv=None)
 
 
-def build_page(sample: Sample, store: JournalStore, now: datetime, **environ: str) -> Starlette:
+def build_page(sample: Sample, store: JournalStore, now: datetime, environ: Mapping[str, str]) -> Starlette:
     """The web app with the page."""
     endpoints = Endpoints(
         secrets=("s3cret",),
@@ -110,11 +111,11 @@ def build_page(sample: Sample, store: JournalStore, now: datetime, **environ: st
 
 @contextmanager
 def served_page(
-    sample: Sample, store: JournalStore, limits: ConnectionLimits | None = None, **environ: str
+    sample: Sample, store: JournalStore, environ: Mapping[str, str], limits: ConnectionLimits | None = None
 ) -> Iterator[str]:
     """The address of a running server with the page."""
     server = build_server(
-        build_page(sample, store, samples.AT, **environ),
+        build_page(sample, store, samples.AT, environ),
         "127.0.0.1",
         free_port(),
         limits or ConnectionLimits(),

@@ -33,6 +33,7 @@
       part.replaceWith(document.importNode(next, true));
     }
     version = fresh.body.dataset.version;
+    ahead = Date.now() - 1000 * Number(fresh.body.dataset.now);
     document.title = fresh.title;
     ages();
   };
@@ -73,9 +74,12 @@
     return seconds < 172800 ? short(seconds / 3600) + " h" : short(seconds / 86400) + " days";
   };
 
+  // The clock of a telephone may be wrong: ages follow the server's.
+  let ahead = Date.now() - 1000 * Number(body.dataset.now);
+
   const ages = () => {
     for (const element of document.querySelectorAll("time[data-age]")) {
-      const seconds = (Date.now() - Date.parse(element.dateTime)) / 1000;
+      const seconds = (Date.now() - ahead - Date.parse(element.dateTime)) / 1000;
       element.textContent = seconds >= 0 ? span(seconds) + " ago" : "in " + span(-seconds);
     }
   };
@@ -96,6 +100,6 @@
   };
   addEventListener("hashchange", unfold);
   unfold();
-  setInterval(ages, 15000);
+  if (body.dataset.now) setInterval(ages, 15000);
   if (body.dataset.topic !== undefined && window.EventSource) connect();
 })();
