@@ -13,12 +13,13 @@ from datetime import datetime
 from hmac import compare_digest
 from typing import TypeVar
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from receiver import payload
+from receiver import payload, responses
 from receiver.batching import Batcher
+from receiver.metrics import StoreState, render
 from receiver.offered_secrets import offered_secrets
 from receiver.payload import InvalidPayload, Parsed, Source
 from receiver.sources import alertmanager, grafana, ping, railway, recognition, sentry, service_labels, slack
@@ -31,7 +32,6 @@ MAX_LENGTH_DIGITS = 12  # of a Content-Length header: a longer number is over th
 STORE_TIMEOUT_SECONDS = 2.2  # then the sender gets 503: with the rest of the response it stays under 3 s
 NEXT_PING_TIMEOUT_SECONDS = 0.5  # for the header of a ping's response, which can do without
 QUERY_THREADS = 4  # for calls to Redis that store nothing
-RETRY_AFTER_SECONDS = 10
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, OPTIONS",
@@ -92,7 +92,7 @@ class Endpoints:
         secrets: each of them authenticates, for rotation; without one every request gets 401.
         ingest: stores a batch of alerts and returns, for each, its id or the exception to raise.
         check_store: raises NotAvailable if Redis does not answer.
-        count_open: the number of journals that have not ended.
+        read_state: the state of Redis and of the work in it, for the metrics.
         notify_fallback: reports an alert that could not be stored; returns at once.
         record_probe: notes that our own test webhook arrived; raises NotAvailable if Redis does not answer.
         token: makes the ids of alerts unique.
@@ -102,13 +102,13 @@ class Endpoints:
 
     def __init__(
         self, *, secrets: Sequence[str], ingest: Callable[[Sequence[IngestItem]], Sequence[str | Exception]],
-        check_store: Callable[[], None], count_open: Callable[[], int], notify_fallback: Callable[[Alert], None],
+        check_store: Callable[[], None], read_state: Callable[[], StoreState], notify_fallback: Callable[[Alert], None],
         scope: Scope, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
         record_probe: Callable[[str], None] = lambda _: None, service_map: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
-        self.batcher, self.check_store, self.count_open = Batcher(ingest), check_store, count_open
+        self.batcher, self.check_store, self.read_state = Batcher(ingest), check_store, read_state
         self.notify_fallback, self.scope, self.record_probe = notify_fallback, scope, record_probe
         self.now, self.token, self.next_ping, self.service_map = now, token, next_ping, service_map or {}
         # While Redis hangs, queries occupy threads: they must not take those that store alerts.
@@ -116,10 +116,6 @@ class Endpoints:
         self.registry = CollectorRegistry()
         self.responses = Counter(
             "trackwalker_webhook_responses", "Responses of the webhook endpoints", ["endpoint", "result"],
-            registry=self.registry,
-        )  # fmt: skip
-        self.open_journals = Gauge(
-            "trackwalker_open_journals", "Journals that have not ended; NaN while Redis is unavailable",
             registry=self.registry,
         )  # fmt: skip
 
@@ -151,15 +147,15 @@ class Endpoints:
         try:
             parsed = self._parse(endpoint, body)
         except InvalidPayload as error:
-            return _malformed(endpoint, body, error), "malformed"
+            return responses.malformed(endpoint, body, error), "malformed"
         if isinstance(parsed, Ignored):
             if parsed.probe:
                 return await self._note_probe(parsed.probe)
             await self._store_good_news(endpoint, body, parsed.good_news)
-            return _ignored(endpoint, parsed.reason), "ignored"
+            return responses.ignored(endpoint, parsed.reason), "ignored"
         reasons = [self.scope.ignore_reason(alert) for alert, _ in parsed]
         if all(reasons):
-            return _ignored(endpoint, reasons[0]), "ignored"
+            return responses.ignored(endpoint, reasons[0]), "ignored"
         watched = [item for item, reason in zip(parsed, reasons, strict=True) if not reason]
         return await self._store(endpoint, watched)
 
@@ -167,7 +163,7 @@ class Endpoints:
         try:
             await self._query(STORE_TIMEOUT_SECONDS, lambda: self.record_probe(nonce))
         except NotAvailable as error:
-            return _unavailable(error), "unavailable"
+            return responses.unavailable(error), "unavailable"
         log.info("test webhook received")
         return JSONResponse({"test": "received"}, 202), "test"
 
@@ -206,14 +202,14 @@ class Endpoints:
             alert_ids = await _within(STORE_TIMEOUT_SECONDS, stored)
         except NotAvailable as error:
             self._report_lost(endpoint, items)
-            return _unavailable(error), "unavailable"
+            return responses.unavailable(error), "unavailable"
         except Exception:  # a bug must not lose the alert: people see it, and the sender tries again
             log.exception("alert not stored", extra={"endpoint": endpoint, "alert": items[0][0].id})
             self.notify_fallback(items[0][0])
-            return _unavailable(NotAvailable("the alert cannot be stored")), "unavailable"
+            return responses.unavailable(NotAvailable("the alert cannot be stored")), "unavailable"
         is_new = any(alert_id == alert.id for alert_id, (alert, _) in zip(alert_ids, items, strict=True))
         result = "stored" if is_new else "repeated"
-        _log_stored(endpoint, alert_ids, [alert for alert, _ in items])
+        responses.log_stored(endpoint, alert_ids, [alert for alert, _ in items])
         if endpoint == "slack":
             # Slack's own webhooks answer `ok`, and senders that were built for them check it.
             return PlainTextResponse("ok", headers={"X-Trackwalker-Alert": alert_ids[0]}), result
@@ -253,7 +249,7 @@ class Endpoints:
         try:
             await self._query(STORE_TIMEOUT_SECONDS, self.check_store)
         except NotAvailable as error:
-            return _unavailable(error)
+            return responses.unavailable(error)
         return PlainTextResponse("ready\n")
 
     async def metrics(self, request: Request) -> Response:
@@ -261,10 +257,10 @@ class Endpoints:
         if not self._is_authenticated(request):
             return JSONResponse({"error": WRONG_SECRET}, 401)
         try:
-            self.open_journals.set(await self._query(STORE_TIMEOUT_SECONDS, self.count_open))
+            state = await self._query(STORE_TIMEOUT_SECONDS, self.read_state)
         except NotAvailable:
-            self.open_journals.set(math.nan)
-        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+            state = None
+        return Response(render(self.registry, state), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     async def _query(self, seconds: float, query: Callable[[], T]) -> T:
         """The result of a blocking call, made in a thread. Raises NotAvailable if it takes longer."""
@@ -294,40 +290,3 @@ async def _within(seconds: float, result: Awaitable[T]) -> T:
             return await result
     except TimeoutError:
         raise NotAvailable("Redis does not answer in time") from None
-
-
-def _malformed(endpoint: Source, body: bytes, error: InvalidPayload) -> Response:
-    """422, with the endpoint that takes the body if it is another tool's."""
-    facts = {"endpoint": endpoint, "field": error.field, "reason": error.reason}
-    log.warning("malformed body", extra=facts)
-    content = {"error": str(error), "field": error.field}
-    if source := recognition.elsewhere(body, endpoint):
-        content["endpoint"] = recognition.ENDPOINTS[source]
-        content["error"] = f"{error}. {recognition.hint(source)}"
-    elif recognition.is_discord(body):
-        content["error"] = f"{error}. {recognition.DISCORD_HINT}"
-    return JSONResponse(content, 422)
-
-
-def _ignored(endpoint: Source, reason: str) -> Response:
-    log.debug("alert ignored", extra={"endpoint": endpoint, "reason": reason})
-    content: dict[str, object] = {"ignored": reason}
-    if endpoint == "slack":
-        # Alertmanager reads a JSON response of Slack's as a failure unless it says so.
-        content["ok"] = True
-    return JSONResponse(content, 202)
-
-
-def _log_stored(endpoint: Source, alert_ids: Sequence[str], alerts: Sequence[Alert]) -> None:
-    for alert_id, alert in zip(alert_ids, alerts, strict=True):
-        result = "stored" if alert_id == alert.id else "repeated"
-        facts: dict[str, object] = {
-            "endpoint": endpoint, "journal": f"alert:{alert_id}", "kind": alert.kind,
-            "service": alert.service_name or next(iter(alert.names), None), "result": result,
-        }  # fmt: skip
-        log.info("alert stored", extra=facts)
-
-
-def _unavailable(error: NotAvailable) -> Response:
-    seconds = max(1, round(error.retry_after or RETRY_AFTER_SECONDS))
-    return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": str(seconds)})

@@ -22,6 +22,7 @@ from receiver.app import build_app
 from receiver.connection import ConnectionLimits
 from receiver.endpoints import Endpoints, Scope
 from receiver.fallback import FallbackNotifier
+from receiver.metrics import read_state
 from receiver.page.backend import journal_backend
 from receiver.page.routes import page_routes
 from receiver.page.site import Site
@@ -29,7 +30,6 @@ from receiver.server import build_server
 from workers.clients.slack import Slack
 from workers.engine import broker
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import SCHEDULE
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
 from workers.runtime import environment, logs, misspelt_settings, settings, store
@@ -101,7 +101,7 @@ def compose(config: Settings) -> Starlette:
         secrets=config.secrets,
         ingest=ingest,
         check_store=journal_store.ping,
-        count_open=lambda: int(journal_store.command("zcard", SCHEDULE)),
+        read_state=lambda: read_state(journal_store, datetime.now(UTC)),
         notify_fallback=FallbackNotifier(_post_line(config), time.monotonic).notify,
         scope=Scope(config.environments, config.railway_service_id),
         now=partial(datetime.now, UTC),

@@ -49,13 +49,14 @@ def enqueue_packed(
 def open_incident(
     journal: JournalStore, key: str, *, fingerprint: str = "abc", incident_record: bytes = b"{}",
     findings_record: bytes = b"[]", ack_after_ms: int = 60_000, alert_notifications: Sequence[str] = (),
+    counts: str = "",
 ) -> str:  # fmt: skip
     """The key of the open incident of this cause: this one, or the one that was open before."""
     answer: bytes = journal.run(
         scripts.OPEN_INCIDENT, more=alert_notifications, journal=key,
         notification=notification_key(journal_id(key)), fingerprint=fingerprint, incident_record=incident_record,
         ack_after_ms=ack_after_ms, findings_record=findings_record, forwarded=0, sweep=f"sweep of {key}", group="",
-        before_record="", seen_at=0,
+        before_record="", seen_at=0, counts=counts,
     )  # fmt: skip
     return answer.decode()
 

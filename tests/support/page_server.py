@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from receiver.app import build_app
 from receiver.connection import ConnectionLimits
 from receiver.endpoints import Endpoints, Scope
+from receiver.metrics import StoreState
 from receiver.page.backend import Backend
 from receiver.page.routes import page_routes
 from receiver.page.site import Site
@@ -98,7 +99,7 @@ def build_page(sample: Sample, store: JournalStore, now: datetime, environ: Mapp
         secrets=("s3cret",),
         ingest=lambda alerts: [alert.id for alert, _ in alerts],
         check_store=lambda: None,
-        count_open=lambda: 0,
+        read_state=StoreState,
         notify_fallback=lambda _: None,
         scope=Scope(),
         now=lambda: now,

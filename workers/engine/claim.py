@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn, TypeVar
 
-from workers.engine import scripts
+from workers.engine import counters, scripts
 from workers.engine.codec import Record, is_newer
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import EndedAs, journal_id, slot_key_of
@@ -211,21 +211,24 @@ class Claim:
         This works while the process shuts down too, because a change that was made outside must be recorded.
         Raises TooLarge and Superseded.
         """
-        blob = record.pack(value)
+        blob, before = record.pack(value), self.fields
         if not self.has(record):
             # RECORD resets the same fields of the hash: a new record is progress.
-            self.fields |= {"crashes": b"0", "attempts": b"0"}
+            self.fields = self.fields | {"crashes": b"0", "attempts": b"0"}
             self.fields.pop("failing_since", None)
-        self._write_fields({record.field: blob} | {name: text.encode() for name, text in fields.items()})
+        counts = counters.of_record(record, value, before)
+        self._write_fields(
+            {record.field: blob} | {name: text.encode() for name, text in fields.items()}, counts
+        )
         return value
 
     def set_fields(self, **fields: str) -> None:
         """Set plain fields of the journal under the claim. Raises Superseded."""
         self._write_fields({name: value.encode() for name, value in fields.items()})
 
-    def _write_fields(self, fields: dict[str, bytes]) -> None:
+    def _write_fields(self, fields: dict[str, bytes], counts: str = counters.NOTHING) -> None:
         flat = [part for item in fields.items() for part in item]
-        if not self.store.run(scripts.RECORD, more=flat, **self._ownership):
+        if not self.store.run(scripts.RECORD, more=flat, counts=counts, **self._ownership):
             self._lose()
         self.fields |= fields
         self._effect_under_way = False
@@ -349,7 +352,7 @@ class Claim:
             reply = self.store.run(
                 scripts.END, **self._ownership, notification=notify, slot=slot or self.key,
                 uses_slot=int(bool(slot)), ended_as=ended_as, outcome=outcome[:MAX_TEXT],
-                ttl_ms=keep_seconds * 1000, final=int(final),
+                ttl_ms=keep_seconds * 1000, final=int(final), counts=counters.of_end(self.key, ended_as),
             )  # fmt: skip
             if reply == 2:
                 return False

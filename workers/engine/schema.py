@@ -25,6 +25,7 @@
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
 | `history:<environment>` | hash: service → encoded summaries; `:progress`: the backfill | `history.summary_store` | 14 days |
+| `counters` | hash: metric and labels → value (`workers.engine.counters`) | RECORD, END, OPEN_INCIDENT, DECIDE, UNDO_DECISION | for ever |
 | `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
 | `decisions` | hash: id → decision of a person that has not ended | DECIDE, CANCEL, UNDO_DECISION | until it ends, and the next one begins |
 | `decisions:ended` | list: decisions that ended, newest first, at most 1,000 | DECIDE, UNDO_DECISION | for ever |
@@ -53,6 +54,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | `reason` | why it waits, for people | ADVANCE |
 | `unknown` | stage, fence and time since when no worker knows its stage | ADOPT_UNKNOWN_STAGE |
 | `given_up` | why the stage gave up | `pipeline.failures` |
+| `c:<record>` | 1 once the record has been counted in the metrics | RECORD |
 | `r:<record>` | a record (`workers.engine.records`) | RECORD, and the script that opens it |
 | `t:<record>` | incidents and notifications: when the record was first made, and when it was last made anew | RECORD |
 | `s:<stage>` | incident: start of the stage's first run, end of its last, ms of all runs, number of runs, number of failed and crashed ones | `common/count_run.lua` |
@@ -90,6 +92,7 @@ PINGS = PREFIX + "pings"
 DECISIONS = PREFIX + "decisions"
 ENDED_DECISIONS = PREFIX + "decisions:ended"
 AUDIT = PREFIX + "audit"
+COUNTERS = PREFIX + "counters"
 RATE_LIMIT = PREFIX + "railway:rate_limit"
 DUPLICATE_CHECK_PREFIX = PREFIX + "notification:dedupe:"
 PAGE_SESSION_PREFIX = PREFIX + "page:session:"
@@ -102,6 +105,7 @@ SHARED_KEYS = {
     "decisions": DECISIONS,
     "ended_decisions": ENDED_DECISIONS,
     "audit": AUDIT,
+    "counters": COUNTERS,
 }
 """Keys of which there is one: `JournalStore.run` fills them in wherever a script declares them."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from workers.engine import scripts
+from workers.engine import counters, scripts
 from workers.engine.codec import pack, unpack
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import DECISIONS, ENDED_DECISIONS, journal_key, notification_key
@@ -43,7 +43,8 @@ def add(store: JournalStore, decision: Decision, action: Action, result: ActionR
     replaced = [item.id for item in _current(store) if _is_over(item, action.at) or _is_same(item, decision)]
     return run_once(
         store, scripts.DECIDE, action, result, more=tuple(replaced), decision_id=decision.id,
-        decision=pack(decision, Decision), **_journal(decision, has_journal=has_journal),
+        decision=pack(decision, Decision), counts=counters.of_decision(decision, 1),
+        **_journal(decision, has_journal=has_journal),
     )  # fmt: skip
 
 
@@ -54,7 +55,8 @@ def undo(
     undone = decision.model_copy(update={"undone_by": person, "undone_at": action.at})
     return run_once(
         store, scripts.UNDO_DECISION, action, result, decision_id=decision.id, undone=pack(undone, Decision),
-        noted=pack(decision, Decision), **_journal(decision, has_journal=bool(decision.incident_id)),
+        noted=pack(decision, Decision), counts=counters.of_decision(decision, -1),
+        **_journal(decision, has_journal=bool(decision.incident_id)),
     )  # fmt: skip
 
 

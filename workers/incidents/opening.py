@@ -10,7 +10,7 @@ from datetime import datetime
 
 from workers.detection import CauseGroup, group_by_cause
 from workers.detection.causes import SYMPTOM_KINDS
-from workers.engine import records, scripts
+from workers.engine import counters, records, scripts
 from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import (
@@ -174,6 +174,7 @@ def _open(
         group=incident_group,
         before_record=records.BEFORE.pack(before) if before else "",
         seen_at=_milliseconds(incident.window.end),
+        counts=counters.of_incident(incident),
     )
     return journal_id(holder_key.decode())
 

@@ -28,6 +28,7 @@ from receiver.app import WEBHOOK_PATHS, build_app
 from receiver.endpoints import MAX_BODY_BYTES, Endpoints, IngestItem, Scope
 from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, FallbackNotifier
 from receiver.main import compose
+from receiver.metrics import StoreState
 from tests.support.fakes.serving import serve
 from tests.support.native_bodies import BODIES
 from tests.support.polling import wait_until
@@ -58,7 +59,7 @@ def make_app(**changes: Any) -> Starlette:
         "secrets": ("first", "second"),
         "ingest": lambda alerts: [alert.id for alert, _ in alerts],
         "check_store": lambda: None,
-        "count_open": lambda: 0,
+        "read_state": StoreState,
         "notify_fallback": lambda alert: None,
         "scope": Scope(),
         "now": lambda: AT,
@@ -535,7 +536,7 @@ def test_health_checks_the_process_and_ready_checks_redis(journal: JournalStore)
 
 
 def test_metrics_count_responses_by_endpoint_and_open_journals(journal: JournalStore) -> None:
-    app = make_app(count_open=lambda: 7)
+    app = make_app(read_state=lambda: StoreState(open_journals=7))
     post(app, "/hooks/railway")
     post(app, "/hooks/railway", b"{}")
     post(app, "/ping", headers={})
@@ -549,10 +550,10 @@ def test_metrics_count_responses_by_endpoint_and_open_journals(journal: JournalS
 
 
 def test_metrics_are_served_during_an_outage() -> None:
-    def gone() -> int:
+    def gone() -> StoreState:
         raise NotAvailable("the store does not answer")
 
-    response = send(make_app(count_open=gone), "GET", "/metrics", headers=HEADERS)
+    response = send(make_app(read_state=gone), "GET", "/metrics", headers=HEADERS)
 
     assert response.status_code == 200
     assert "trackwalker_open_journals NaN" in response.text

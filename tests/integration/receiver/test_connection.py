@@ -20,6 +20,7 @@ import pytest
 from receiver.app import build_app
 from receiver.connection import ConnectionLimits
 from receiver.endpoints import MAX_BODY_BYTES, Endpoints, Scope
+from receiver.metrics import StoreState
 from receiver.server import Server, build_server
 from tests.support.fakes.serving import free_port
 from tests.support.polling import wait_until
@@ -46,7 +47,7 @@ def port() -> Iterator[int]:
     """The port of a web server with short deadlines, whose store always answers."""
     endpoints = Endpoints(
         secrets=(SECRET,), ingest=lambda alerts: [alert.id for alert, _ in alerts], check_store=lambda: None,
-        count_open=lambda: 0, notify_fallback=lambda _: None, scope=Scope(), now=partial(datetime.now, UTC),
+        read_state=StoreState, notify_fallback=lambda _: None, scope=Scope(), now=partial(datetime.now, UTC),
         token=lambda: "t",
     )  # fmt: skip
     server: Server = build_server(build_app(endpoints), "127.0.0.1", free_port(), LIMITS)

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from receiver.app import build_app
 from receiver.endpoints import Endpoints, IngestItem, Scope
+from receiver.metrics import StoreState
 from receiver.payload import Source
 from receiver.sources.recognition import ENDPOINTS
 from tests.support import native_bodies as bodies
@@ -58,7 +59,7 @@ def app_of(ingest: Any, stored: Stored, **changes: Any) -> Starlette:
     numbers = iter(range(1000))
     return build_app(
         Endpoints(
-            secrets=("secret",), ingest=ingest, check_store=lambda: None, count_open=lambda: 0,
+            secrets=("secret",), ingest=ingest, check_store=lambda: None, read_state=StoreState,
             notify_fallback=stored.lost.append, scope=Scope(), now=lambda: AT,
             token=lambda: f"t{next(numbers)}", **changes,
         )

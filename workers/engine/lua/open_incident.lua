@@ -1,6 +1,7 @@
 -- Open an incident for a cause, or add the sweep's findings to the open incident of that cause. Returns the key of the
 -- incident that holds the cause. Nothing else opens an incident, so that there is one open incident per cause.
 local open_incidents, schedule, journal, notification = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local counters = KEYS[5]
 local fingerprint, incident_record = ARGV[1], ARGV[2]
 local ack_after_ms, findings_record = tonumber(ARGV[3]), ARGV[4]
 -- 1: a forwarded alert is visible in the channel already and takes the place of the acknowledgement.
@@ -10,8 +11,11 @@ local sweep = ARGV[6]
 local group = ARGV[7]
 -- The windows from before the onset; the end of the sweep's window (ms).
 local before_record, seen_at = ARGV[8], tonumber(ARGV[9])
--- ARGV[10] onwards: notification journals of the alerts that named the service
+-- What a new incident counts in the metrics.
+local counts = ARGV[10]
+-- ARGV[11] onwards: notification journals of the alerts that named the service
 -- @include common/now.lua
+-- @include common/count.lua
 -- @include common/wake.lua
 -- @include common/is_open.lua
 -- @include common/notification_of.lua
@@ -46,8 +50,8 @@ if holder and is_open(holder) then
   wake(holder)
   local its_notification = notification_of(holder)
   if forwarded == '1' then redis.call('HSET', its_notification, 'forwarded', 1) end
-  for i = 10, #ARGV do merge(its_notification, ARGV[i]) end
-  if #ARGV > 9 then wake(its_notification) end
+  for i = 11, #ARGV do merge(its_notification, ARGV[i]) end
+  if #ARGV > 10 then wake(its_notification) end
   return holder
 end
 -- An occurrence soon after the end of the one before it is a relapse, too.
@@ -58,12 +62,13 @@ if relapse_ms < 0 or relapse_ms > 86400000 then relapse_ms = 0 end
 redis.call('HSET', open_incidents, fingerprint, journal)
 redis.call('HSET', journal, 'opened', now, 'stage', 'enrich', 'r:incident', incident_record, 'r:latest_findings', findings_record,
   'firings', 1, 'clean_sweeps', 0, 'found_by', sweep, 'found_at', seen_at, 'relapse_ms', relapse_ms)
+count(journal, counters, counts)
 if before_record ~= '' then redis.call('HSET', journal, 'r:before', before_record) end
 redis.call('ZADD', schedule, now, journal)
 redis.call('HSET', notification, 'opened', now, 'stage', 'notify', 'r:incident', incident_record,
   'ack_due_at', now + ack_after_ms)
 if forwarded == '1' then redis.call('HSET', notification, 'forwarded', 1) end
 if group ~= '' then redis.call('HSET', journal, 'group', group) end
-for i = 10, #ARGV do merge(notification, ARGV[i]) end
+for i = 11, #ARGV do merge(notification, ARGV[i]) end
 redis.call('ZADD', schedule, now + ack_after_ms, notification)
 return journal
