@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from receiver.page.live import NOW
 from receiver.page.site import Call
+from workers.engine.stage_table import stages_of
 from workers.models import Category
 from workers.models.links import incident_of_path, incident_path
 
@@ -38,12 +39,9 @@ def incident(call: Call) -> Response:
     journal = incident_of_path(name)
     version = call.site.backend.versions(frozenset({journal}))[journal]
     return call.render(
-        "incident.html",
-        topic=name,
-        version=version,
-        incident=_incident(call),
-        own_path=incident_path(journal),
-    )
+        "incident.html", topic=name, version=version, incident=_incident(call), own_path=incident_path(journal),
+        stages=[stage.name for stage in stages_of(journal)],
+    )  # fmt: skip
 
 
 def rollback(call: Call) -> Response:

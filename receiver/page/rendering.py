@@ -20,7 +20,6 @@ from workers.models.links import incident_path, rollback_path
 from workers.runtime.text import format_duration, plural
 
 TEMPLATES = Path(__file__).with_name("templates")
-AGE_DAYS = 2  # after which a date says more than an age
 THOUSAND, MILLION = 1_000, 1_000_000
 
 

@@ -62,6 +62,17 @@ def minutes(count: float) -> datetime:
 
 # ---- an incident ----
 
+UNAVAILABLE = {
+    ActionKind.ACKNOWLEDGE,
+    ActionKind.FIX,
+    ActionKind.PAUSE,
+    ActionKind.RESUME,
+    ActionKind.REDEPLOY,
+    ActionKind.UNDO,
+    ActionKind.UNMUTE,
+}
+"""Actions that make no sense for an acknowledged incident whose fix waits for review."""
+
 
 def chart(
     title: str,
@@ -294,18 +305,7 @@ def incident(**changes: Any) -> shapes.IncidentView:
             ),
         ),
         "rollback": rollback(),
-        "actions": tuple(
-            kind
-            for kind in ActionKind
-            if kind
-            not in (
-                ActionKind.PAUSE,
-                ActionKind.RESUME,
-                ActionKind.REDEPLOY,
-                ActionKind.UNDO,
-                ActionKind.UNMUTE,
-            )
-        ),
+        "actions": tuple(kind for kind in ActionKind if kind not in UNAVAILABLE),
     }
     return shapes.IncidentView.model_validate(values | changes)
 

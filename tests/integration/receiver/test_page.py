@@ -403,7 +403,7 @@ def test_a_trusted_proxy_names_the_person_who_acts(browsers: Browsers) -> None:
     browser = browsers.open(sample, PROXY)
     browser.headers["X-Auth-User"] = "lea@example.com"
 
-    press(browser, "fix")
+    press(browser, "check")
 
     assert sample.actions[0].person.name == "lea (example.com)"
     assert "lea (example.com)" in browser.get("/").text
@@ -423,13 +423,13 @@ def test_a_press_acts_once_and_its_answer_is_shown_once(browsers: Browsers) -> N
     sample = Sample(result=ActionResult(done=True, text="ana has checkout <b>."))
     browser = browsers.open(sample)
 
-    answer = press(browser, "fix")
+    answer = press(browser, "check")
     shown, after = browser.get(answer.headers["location"]), browser.get(INCIDENT)
 
     action = sample.actions[0]
     assert (answer.status_code, answer.headers["location"]) == (303, INCIDENT)
     assert (action.kind, action.target, action.person.via) == (
-        ActionKind.FIX,
+        ActionKind.CHECK,
         samples.INCIDENT,
         "page",
     )
@@ -440,13 +440,13 @@ def test_a_press_acts_once_and_its_answer_is_shown_once(browsers: Browsers) -> N
 def test_a_form_sent_twice_is_one_request(browsers: Browsers) -> None:
     sample = Sample()
     browser = browsers.open(sample)
-    form = fields(browser.get(INCIDENT), "fix")
+    form = fields(browser.get(INCIDENT), "check")
 
     for _ in range(2):
         browser.post("/actions", data=form, headers={"Origin": str(browser.base_url)})
 
     assert len({action.request_id for action in sample.actions}) == 1
-    assert fields(browser.get(INCIDENT), "fix")["request_id"] != form["request_id"]
+    assert fields(browser.get(INCIDENT), "check")["request_id"] != form["request_id"]
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_a_form_sent_twice_is_one_request(browsers: Browsers) -> None:
 def test_a_form_of_another_site_does_nothing(browsers: Browsers, headers: dict[str, str]) -> None:
     sample = Sample()
     browser = browsers.open(sample)
-    form = fields(browser.get(INCIDENT), "fix")
+    form = fields(browser.get(INCIDENT), "check")
 
     answer = browser.post("/actions", data=form, headers=headers)
 
@@ -480,12 +480,12 @@ def test_a_form_of_another_site_does_nothing(browsers: Browsers, headers: dict[s
 def test_a_form_without_the_browsers_own_token_does_nothing(browsers: Browsers, change: str) -> None:
     sample = Sample()
     browser = browsers.open(sample)
-    form = fields(browser.get(INCIDENT), "fix")
+    form = fields(browser.get(INCIDENT), "check")
     stranger = browsers.again(browser.base_url)
     form["token"] = {
         "none": "",
         "empty": "x",
-        "stranger": fields(stranger.get(INCIDENT), "fix")["token"],
+        "stranger": fields(stranger.get(INCIDENT), "check")["token"],
     }.get(change, form["token"])
     sender = browsers.again(browser.base_url) if change == "no cookie" else browser
 
@@ -499,7 +499,7 @@ def test_a_token_of_one_session_is_refused_in_the_next(browsers: Browsers) -> No
     sample = Sample()
     browser = browsers.open(sample, PASSWORD)
     log_in(browser)
-    form = fields(browser.get(INCIDENT), "fix")
+    form = fields(browser.get(INCIDENT), "check")
     log_in(browser)
 
     answer = browser.post("/actions", data=form, headers={"Origin": str(browser.base_url)})
@@ -569,7 +569,7 @@ def test_bodies_that_are_no_form_of_ours_are_refused(
 
 @pytest.mark.parametrize("next_path", ["https://evil.example", "//evil.example", "/login"])
 def test_an_action_never_leads_to_another_site(browsers: Browsers, next_path: str) -> None:
-    assert press(browsers.open(), "fix", next=next_path).headers["location"] == "/"
+    assert press(browsers.open(), "check", next=next_path).headers["location"] == "/"
 
 
 def test_while_redis_is_away_the_page_says_so(store_url: str) -> None:

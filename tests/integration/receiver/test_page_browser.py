@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -21,20 +20,12 @@ from playwright.sync_api import (
 )
 
 from tests.support import page_samples as samples
+from tests.support.chromium import ARGUMENTS, CHROMIUM
 from tests.support.page_server import Sample, served_page
 from workers.engine.journal_store import JournalStore
 from workers.models.links import incident_path
 from workers.runtime.store import client as connect
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 INCIDENT = incident_path(samples.INCIDENT)
 PAGES = (
     "/",
@@ -279,7 +270,7 @@ def test_a_press_is_answered_on_the_page(context: BrowserContext, site: Site) ->
     page = context.new_page()
     page.goto(site.url + INCIDENT)
 
-    page.get_by_role("button", name="Fix it").dblclick()
+    page.get_by_role("button", name="Check again").dblclick()
 
     expect(page.locator(".flash")).to_contain_text("Done as asked.")
     assert len({action.request_id for action in sample.actions}) == 1

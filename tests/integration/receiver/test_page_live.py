@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from receiver.page import live
 from receiver.page.live import NOW, Live, read_versions
 from tests.support.page_server import Sample, served_page
 from tests.support.polling import wait_until
+from tests.support.webhooks import is_up, web_process
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import journal_key
 from workers.errors import NotAvailable
@@ -35,6 +37,15 @@ def stream(url: str, path: str = "/events") -> Iterator[Iterator[str]]:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         yield answer.iter_lines()
+
+
+def drain(lines: Iterator[str]) -> int:
+    """Read a stream to its end, however it ends, and return the number of its lines."""
+    count = 0
+    with suppress(httpx.TransportError):
+        for _ in lines:
+            count += 1
+    return count
 
 
 def next_version(lines: Iterator[str]) -> str:
@@ -93,10 +104,7 @@ def test_open_streams_do_not_hold_up_a_shutdown(store: redis.Redis) -> None:
             with stream(url) as lines:
                 next_version(lines)
                 opened.set()
-                try:
-                    return len(list(lines))
-                except httpx.TransportError:
-                    return 0
+                return drain(lines)
 
         with served_page(Sample(), JournalStore(store), {}) as url:
             threads.submit(read, url)
@@ -165,3 +173,23 @@ def test_a_version_changes_with_what_people_see_and_with_nothing_else(store: red
     assert renewed == first
     assert advanced[NOW] != first[NOW]
     assert advanced[INCIDENT] != first[INCIDENT]
+
+
+def test_the_web_process_ends_at_once_while_a_page_is_open(
+    store_url: str, store: redis.Redis, tmp_path: Path
+) -> None:
+    store.ping()
+    with ThreadPoolExecutor() as threads, ExitStack() as stack:
+        with web_process(tmp_path, REDIS_URL=store_url, TRACKWALKER_SECRET="s3cret") as (url, log):
+            wait_until(lambda: is_up(url), what="the web process")
+            page = httpx.get(url, timeout=10)
+            lines = stack.enter_context(stream(url))
+            next_version(lines)
+            rest = threads.submit(drain, lines)
+            began = time.monotonic()
+        ended = time.monotonic()
+        rest.result(10)
+
+    assert page.status_code == 200
+    assert ended - began < MAX_SHUTDOWN_SECONDS
+    assert "Traceback" not in log.read_text()
