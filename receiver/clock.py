@@ -198,6 +198,7 @@ def main() -> int:
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
+    logs.set_level(config.log_level)
     signals = Signals()
     # A thread, so that a request under way does not delay the exit.
     start_thread(config)

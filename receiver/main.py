@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
+    logs.set_level(config.log_level)
     if "--clock" in arguments:
         from receiver import clock
 

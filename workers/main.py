@@ -165,6 +165,7 @@ def build() -> None:
 
 def _build_broker(config: Settings) -> dramatiq.Broker:
     misspelt_settings.refuse_unknown(environment.variables())
+    logs.set_level(config.log_level)
     client, folder = store.connect(config), environment.data_dir()
     built = services(config, client, folder)
     if config.can_fix:

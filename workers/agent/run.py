@@ -102,7 +102,7 @@ def ask(
     budget = _run_budget(agent, earlier_usage, on_usage)
     upstream = providers.upstream(agent.model, agent.provider_config, agent.keys, agent.price)
     price = upstream.price.source if upstream.price else "unknown: the run is limited by tokens only"
-    log.info("agent starts", extra={"model": agent.model, "price": price})
+    log.debug("agent starts", extra={"model": agent.model, "price": price})
     gateway = ModelGateway(
         upstream, budget, call_log, deadline=started + agent.deadline_seconds, provider=model_provider
     )

@@ -7,6 +7,7 @@ a worker that continues it. `advance` and `end` release the claim.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,8 @@ NEWER_VERSION_PATIENCE_SECONDS = 900.0
 LOST = "another worker holds the claim"
 SHUTTING_DOWN = "the worker is shutting down"
 RELEASED_ON_SHUTDOWN = "the worker was shut down"
+
+log = logging.getLogger("trackwalker.engine")
 
 Result = Literal["progress", "failed", "shutdown"]
 """How a claim was released. A shutdown counts neither as progress nor as a failed attempt nor as a crash."""
@@ -357,6 +360,8 @@ class Claim:
             if reply == 2:
                 return False
             self._mark_released(reply)
+        level = logging.INFO if self.id.startswith("incident:") else logging.DEBUG
+        log.log(level, "journal ended", extra={"journal": self.id, "as": ended_as.value, "outcome": outcome})
         return True
 
     def _mark_released(self, is_ours: int) -> None:

@@ -254,7 +254,7 @@ class RegistryProxy:
         with self._lock:
             self.fetched.append(item)
         facts = {"package": item.name, "registry": item.registry, "bytes": item.size, "sha256": item.sha256}
-        log.info("package fetched", extra=facts)
+        log.debug("package fetched", extra=facts)
 
 
 def describe_fetched(fetched: list[Fetched]) -> str:

@@ -5,6 +5,7 @@ No other module opens an incident.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -41,6 +42,8 @@ from workers.models import (
 )
 
 MAX_ALERTS_PER_SWEEP = 200  # different alerts: a claim reads them all, so the rest waits for the next sweep
+log = logging.getLogger("trackwalker.incidents")
+
 REFRESHED_FIELDS = ("findings", "symptoms", "service", "siblings", "window", "failed_reads")
 """Fields that an unsuppressed incident without evidence takes from the latest sweep."""
 
@@ -176,7 +179,17 @@ def _open(
         seen_at=_milliseconds(incident.window.end),
         counts=counters.of_incident(incident),
     )
-    return journal_id(holder_key.decode())
+    holder_id = journal_id(holder_key.decode())
+    if holder_id == incident.id:
+        facts = {
+            "journal": incident.id,
+            "service": incident.subject.name,
+            "severity": incident.severity.value,
+        }
+        log.info(
+            "incident opened", extra=facts | {"kinds": sorted({item.kind for item in incident.findings})}
+        )
+    return holder_id
 
 
 def _windows_before(store: JournalStore, incident: Incident) -> list[Summary]:

@@ -265,4 +265,4 @@ def _finish(claim: Claim, result: FollowUp, notify: str) -> None:
     _replace_follow_up(claim, result)
     ended_as = EndedAs.FIX_VERIFIED if result.is_recovered else EndedAs.FIX_FAILED
     claim.end(ended_as, "fix verified" if result.is_recovered else "fix not verified", notify=notify)
-    log.info("follow-up ended", extra={"journal": claim.id, "result": result.result.value})
+    log.debug("follow-up ended", extra={"journal": claim.id, "result": result.result.value})

@@ -22,7 +22,7 @@ def conclude(claim: Claim, outcome: Outcome) -> None:
     """End the active part of an incident: the outcome is reported, and `watch` waits until the trouble is gone."""
     _settle_budget(claim)
     claim.record(records.OUTCOME, outcome)
-    facts = {"journal": claim.id, "kind": outcome.kind, "headline": outcome.headline}
+    facts = {"journal": claim.id, "kind": outcome.kind, "headline": outcome.headline, "link": outcome.link}
     log.info("incident concluded", extra=facts)
     claim.advance("watch", notify=notification_of(claim))
 

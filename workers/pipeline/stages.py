@@ -106,7 +106,7 @@ def intake(services: Services, claim: Claim) -> None:
         return
     if environments:
         claim.end(EndedAs.ASSIGNED, "assigned to a sweep")
-        log.info(
+        log.debug(
             "alert assigned to sweep",
             extra={"journal": claim.id, "kind": alert.kind, "sweeps": len(environments)},
         )
@@ -146,7 +146,7 @@ def survey(services: Services, claim: Claim) -> None:
     """Record what the environment is, and what it did in the window that ends now."""
     environment = claim.need(records.ENVIRONMENT)
     survey = claim.step(records.SURVEY, lambda: _take_survey(services, environment))
-    log.info("survey taken", extra={"journal": claim.id, "services": len(survey.services)})
+    log.debug("survey taken", extra={"journal": claim.id, "services": len(survey.services)})
     claim.advance("analyse")
 
 
@@ -182,7 +182,7 @@ def analyse(services: Services, claim: Claim) -> None:
         ack_seconds=settings.ack_seconds,
     )  # fmt: skip
     facts = {"journal": claim.id, "findings": len(findings), "incidents": incidents}
-    log.info("sweep analysed", extra=facts)
+    log.debug("sweep analysed", extra=facts)
     sources = {alert.source for alert in opening.alerts_of(claim)}
     claim.end(
         EndedAs.FINDINGS if findings else EndedAs.NO_FINDINGS,
@@ -235,7 +235,7 @@ def enrich(services: Services, claim: Claim) -> None:
         )  # fmt: skip
 
     evidence = claim.step(records.EVIDENCE, read)
-    log.info("evidence gathered", extra={"journal": claim.id, "facts": len(evidence.facts)})
+    log.debug("evidence gathered", extra={"journal": claim.id, "facts": len(evidence.facts)})
     claim.advance("diagnose", notify=notification_of(claim))
 
 
@@ -310,7 +310,7 @@ def propose(services: Services, claim: Claim) -> None:
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,
     )  # fmt: skip
-    log.info("fix proposed", extra={"journal": claim.id, "kind": outcome.kind, "link": outcome.link})
+    log.debug("fix proposed", extra={"journal": claim.id, "kind": outcome.kind, "link": outcome.link})
     conclude(claim, outcome)
 
 

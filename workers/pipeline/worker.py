@@ -20,6 +20,7 @@ from workers.errors import NotAvailable, Superseded, TrackwalkerError
 from workers.pipeline.failures import abandon, give_up, handle_error
 from workers.pipeline.services import Services
 from workers.pipeline.stages import HANDLERS
+from workers.runtime import logs
 
 # Of the 8 threads of a worker (Procfile). The other 2 stay free for notifications when stages hang.
 NON_NOTIFICATION_THREADS = 6
@@ -82,7 +83,11 @@ def run_stage(services: Services, stage: str, key: str) -> None:
 
 def _claim_and_run(services: Services, stage: str, key: str) -> None:
     seconds = STAGES[stage].deadline_seconds
-    with services.store.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
+    with (
+        logs.about(journal_id(key)),
+        services.store.claimed(key, stage, deadline_seconds=seconds) as claim,
+        deadline.within(seconds),
+    ):
         if claim is not None:
             run_claimed(services, claim)
 

@@ -92,6 +92,7 @@ class Settings(BaseModel):
     model_price: tuple[float, float] | None = Field(None, validation_alias="TRACKWALKER_MODEL_PRICE")
     """USD per million input and output tokens. It comes before the prices in OPENCODE_CONFIG and the list prices."""
     ack_seconds: float = Field(60, ge=0, le=86_400, validation_alias="TRACKWALKER_ACK_SECONDS")
+    log_level: Literal["info", "debug"] = Field("info", validation_alias="TRACKWALKER_LOG_LEVEL")
     heartbeat_url: SecretStr | None = Field(None, validation_alias="TRACKWALKER_HEARTBEAT_URL")
     allow_unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_ALLOW_UNSANDBOXED")
     provider_keys: dict[str, SecretStr] = Field(default_factory=dict)

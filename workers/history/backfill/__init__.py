@@ -86,7 +86,7 @@ def backfill(
     except Exception:
         log.exception("backfill failed", extra=extra)
         return {}, progress.model_copy(update={"failed_attempts": progress.failed_attempts + 1})
-    log.info("backfill advanced", extra={**extra, "chunks": len(read)})
+    log.debug("backfill advanced", extra={**extra, "chunks": len(read)})
     # A quota too short for a single request is no failed attempt: the next hour brings a new quota.
     failed_attempts = 0 if read else progress.failed_attempts + (railway.requests_sent > sent)
     return windows, advanced.model_copy(update={"failed_attempts": failed_attempts})
@@ -102,7 +102,7 @@ def _read_newest_first(
     for window in chunks.split_into_chunks(progress.target, progress.reached)[:max_chunks]:
         available = _available_requests(railway.rate_limit, survey.window.end)
         if available is not None and available < needed:
-            log.info("backfill postponed: request quota too short", extra={**extra, "requests": available})
+            log.debug("backfill postponed: request quota too short", extra={**extra, "requests": available})
             break
         try:
             read.append(chunks.read_chunk(railway, survey, window))
