@@ -33,11 +33,13 @@ CHECKS = (
     Check(DATA, check_data_folder, seconds=5, is_quick=True),
     Check(REDIS, check_redis, seconds=10, is_quick=True),
     Check(RAILWAY, check_railway, seconds=12, is_quick=True),
-    Check(GITHUB, check_github, seconds=18, is_quick=True),
+    Check(GITHUB, check_github, seconds=18, is_quick=True, needs=(RAILWAY,)),
     Check(SLACK, check_slack, seconds=15, is_quick=True),
     Check(MODEL, check_model, seconds=18, is_quick=True),
-    Check(WEBHOOK, check_webhook, seconds=18),
+    Check(WEBHOOK, check_webhook, seconds=18, needs=(RAILWAY,)),
     Check(ADDRESS, check_address, seconds=18),
     Check(HEARTBEAT, check_heartbeat, seconds=10),
-    Check(CLOCK, check_clock, seconds=1, is_quick=True, after_others=True),
+    Check(
+        CLOCK, check_clock, seconds=1, is_quick=True, needs=(RAILWAY, GITHUB, SLACK, REDIS), after_others=True
+    ),
 )

@@ -84,6 +84,10 @@ class Context:
         self.http = deadline.client(timeout=CONNECT_SECONDS)
         self.http.event_hooks["response"] = [self._note_date]
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+
     def _note_date(self, response: httpx.Response) -> None:
         try:
             at = parsedate_to_datetime(response.headers.get("date", ""))

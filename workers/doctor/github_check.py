@@ -216,7 +216,7 @@ def _refusal(response: httpx.Response) -> CheckResult | None:
         return error(
             AREA,
             "the organization requires single sign-on for GITHUB_TOKEN",
-            f"authorize the token: {CLASSIC_TOKENS_PAGE} → Configure SSO",
+            f"authorize it at {CLASSIC_TOKENS_PAGE} → Configure SSO",
         )
     if "integration" in message.lower():
         return None  # an installation token has no user, and works

@@ -37,7 +37,7 @@ log = logging.getLogger("trackwalker.doctor")
 def check_programs(context: Context) -> Iterator[CheckResult]:
     """Whether git, the agent and ripgrep are there, and whether the agent has the version that was tested."""
     versions = []
-    git = shutil.which("git")
+    git = shutil.which("git", path=context.environ.get("PATH"))
     if git is None:
         result = error if context.settings.can_fix else warning
         yield result(

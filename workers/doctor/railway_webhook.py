@@ -178,7 +178,9 @@ def send_test(
     payload = json.dumps({"type": TEST_EVENT, "details": {"nonce": nonce}, "timestamp": began.isoformat()})
     address = SecretStr(f"{hook_url(public_url)}/{secret.get_secret_value()}")
     status = rules.test_webhook(address, payload)
-    return TestResult(status, arrived(), (now() - began).total_seconds())
+    # A refused test cannot arrive, and `arrived` may wait for it.
+    is_accepted = 200 <= status < 300
+    return TestResult(status, arrived() if is_accepted else False, (now() - began).total_seconds())
 
 
 def _sends(channel: Channel, public_url: str) -> bool:

@@ -8,7 +8,9 @@ import ssl
 from collections.abc import Iterator
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from workers.doctor.check_context import Context
 from workers.doctor.results import error, passed, warning
@@ -18,6 +20,7 @@ from workers.models.check_results import CheckResult
 from workers.runtime import embedded, store
 
 AREA = "Redis"
+ANSWER_SECONDS = 1.5  # to connect, and per answer
 PROBE_SECONDS = 1.0  # of the attempt to find out whether a server speaks TLS
 CLOCK = "Redis"  # the name of its clock among those of `ClockSkews`
 
@@ -31,8 +34,12 @@ def check_redis(context: Context) -> Iterator[CheckResult]:
     try:
         client = store.connect(context.settings, context.folder)
     except SettingsError as refused:
-        yield error(AREA, str(refused), "write redis://:PASSWORD@host:port/0, or rediss:// for TLS")
+        yield error(AREA, str(refused), "write redis://:<password>@host:port/0, or rediss:// for TLS")
         return
+    # Once, and within the time of the quick half: a person waits.
+    client.connection_pool.connection_kwargs |= {
+        "socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS, "retry": Retry(NoBackoff(), 0),
+    }  # fmt: skip
     try:
         seconds, microseconds = client.time()
         version = _version(client)
@@ -69,6 +76,8 @@ def _failed(client: redis.Redis, failure: RedisError, *, is_embedded: bool) -> C
     text = describe(client, failure)
     if "closed the connection" in text and _speaks_tls(client):
         text = f"Redis at {address(client)}: it requires TLS: use rediss:// in place of redis://"
+    if "no answer in time: if it speaks no TLS" in text and _speaks_plainly(client):
+        text = f"Redis at {address(client)}: it speaks no TLS: use redis:// in place of rediss://"
     what, _, repair = text.partition(": ")
     problem, _, step = repair.partition(": ")
     return error(AREA, f"{what}: {problem}", step or "correct REDIS_URL")
@@ -83,12 +92,26 @@ def _version(client: redis.Redis) -> str:
     return f"{name} {info.get('valkey_version') or info.get('redis_version') or ''}".strip()
 
 
-def _speaks_tls(client: redis.Redis) -> bool:
+def _place(client: redis.Redis) -> tuple[str, int]:
     options = client.connection_pool.connection_kwargs
+    return str(options.get("host", "localhost")), int(options.get("port", 6379))
+
+
+def _speaks_plainly(client: redis.Redis) -> bool:
+    """True if the server answers a command that is not encrypted, be it with an error."""
+    try:
+        with socket.create_connection(_place(client), PROBE_SECONDS) as plain:
+            plain.sendall(b"PING\r\n")
+            return plain.recv(1) in (b"+", b"-")
+    except OSError:
+        return False
+
+
+def _speaks_tls(client: redis.Redis) -> bool:
     context = ssl.create_default_context()
     # Only whether it speaks TLS is asked: nothing is sent over this connection.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    place = (str(options.get("host", "localhost")), int(options.get("port", 6379)))
+    place = _place(client)
     try:
         with (
             socket.create_connection(place, PROBE_SECONDS) as plain,

@@ -27,6 +27,8 @@ class Check(NamedTuple):
     """Time limit. All checks start at the same time, so the longest one bounds the whole run."""
     is_quick: bool = False
     """Whether `up` runs it at start."""
+    needs: tuple[str, ...] = ()
+    """Areas of the checks whose results it waits for."""
     after_others: bool = False
     """Whether it only judges what the other checks have seen."""
 

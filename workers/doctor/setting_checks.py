@@ -33,17 +33,21 @@ class PresentSettings:
     """Settings and what is wrong with each."""
 
 
-def read_present() -> PresentSettings:
-    """The settings of the environment and of `.env`, read as far as possible."""
-    path = environment.project_folder() / environment.DOTENV
+def read_present(environ: Mapping[str, str] | None = None, home: Path | None = None) -> PresentSettings:
+    """The settings of the environment and of `.env`, read as far as possible.
+
+    Args:
+        environ: the environment; None takes that of the process.
+        home: the project folder, which may hold a `.env`; None takes that of the process.
+    """
+    home = home or environment.project_folder()
+    path = home / environment.DOTENV
     file = read_dotenv(path) if path.is_file() else DotenvFile({})
-    environ = environment.merged(file.values, os.environ)
-    config, malformed = settings.read_valid(environ)
-    folder = environ.get(environment.DATA_DIR) or environment.DEFAULT_DATA_DIR
-    return PresentSettings(
-        config, environ, (environment.project_folder() / folder).absolute(),
-        path.absolute() if path.is_file() else None, file, malformed,
-    )  # fmt: skip
+    present = environment.merged(file.values, os.environ if environ is None else environ)
+    config, malformed = settings.read_valid(present)
+    folder = home / (present.get(environment.DATA_DIR) or environment.DEFAULT_DATA_DIR)
+    dotenv = path.absolute() if path.is_file() else None
+    return PresentSettings(config, present, folder.absolute(), dotenv, file, malformed)
 
 
 def check_settings(present: PresentSettings) -> tuple[CheckResult, ...]:
@@ -59,7 +63,8 @@ def check_settings(present: PresentSettings) -> tuple[CheckResult, ...]:
 
 def _unreadable(present: PresentSettings) -> Iterator[CheckResult]:
     for place, reason in present.file.problems:
-        yield _error(f"{place} {reason}")
+        what, _, repair = reason.partition(": ")
+        yield _error(f"{place} {what}", repair)
     for name, reason in present.malformed:
         yield _error(f"{name} {reason}", f"correct {name}, or remove it to use the default")
     for unknown in unknown_names(present.environ):

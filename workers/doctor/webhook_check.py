@@ -19,7 +19,7 @@ from workers.doctor.results import error, passed, skipped, warning
 from workers.engine.journal_store import JournalStore
 from workers.errors import NotAvailable, RailwayBusy, RailwayRefused, SettingsError
 from workers.incidents import intake
-from workers.models.check_results import CheckResult
+from workers.models.check_results import CheckResult, CheckStatus
 from workers.runtime import store
 
 WEBHOOK, ADDRESS = "Webhook", "Public address"
@@ -123,11 +123,11 @@ def check_address(context: Context) -> Iterator[CheckResult]:
         return
     try:
         result = _test_from_outside(context, url)
-    except (Unauthorized, InvalidToken, RailwayRefused):
+    except (Unauthorized, InvalidToken):
         yield _check_from_here(context, url)
         return
-    except RailwayBusy as failure:
-        yield warning(ADDRESS, f"{failure}", "try again")
+    except (RailwayBusy, RailwayRefused) as failure:
+        yield _unreachable(context, url, str(failure))
         return
     yield _judge_test(result, host_of(url))
 
@@ -138,6 +138,20 @@ def _check_from_here(context: Context, url: str) -> CheckResult:
     if response.status_code == 200 and response.text.strip() == "ok":
         return passed(ADDRESS, f"{host_of(url)} answers this machine")
     return _judge_status(response.status_code, host_of(url))
+
+
+def _unreachable(context: Context, url: str, failure: str) -> CheckResult:
+    """Railway's test failed: whether the address answers at all says what to repair."""
+    try:
+        from_here = _check_from_here(context, url)
+    except NotAvailable as unreachable:
+        return error(
+            ADDRESS, str(unreachable), "correct TRACKWALKER_PUBLIC_URL, and start `trackwalker up` there"
+        )
+    if from_here.status is not CheckStatus.OK:
+        return from_here
+    what = f"{host_of(url)} answers this machine, and Railway's test failed ({failure})"
+    return warning(ADDRESS, what, "open the address to the internet: firewall, proxy or tunnel")
 
 
 def _test_from_outside(context: Context, url: str) -> TestResult:

@@ -70,7 +70,7 @@ def _reason(client: redis.Redis, error: RedisError) -> str:
     if isinstance(error, BusyLoadingError):
         return "it is still loading its data"
     if isinstance(error, RedisTimeoutError):
-        return "no answer in time"
+        return _timeout_reason(client)
     if isinstance(error, InvalidResponse):
         return "what answers there is no Redis: check host and port"
     if isinstance(error, ResponseError | RedisError):
@@ -109,8 +109,15 @@ def _network_reason(client: redis.Redis, error: OSError) -> str:
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return _closed_reason(client, "connection closed")
     if isinstance(error, TimeoutError | socket.timeout):
-        return "no answer in time"
+        return _timeout_reason(client)
     return (error.strerror or "").lower()
+
+
+def _timeout_reason(client: redis.Redis) -> str:
+    # A server without TLS takes the greeting for the beginning of a command and waits for the rest.
+    if issubclass(client.connection_pool.connection_class, redis.SSLConnection):
+        return "no answer in time: if it speaks no TLS, use redis:// in place of rediss://"
+    return "no answer in time"
 
 
 def _certificate_reason(error: ssl.SSLCertVerificationError) -> str:
@@ -126,7 +133,7 @@ def _authentication_reason(client: redis.Redis, text: str) -> str:
     if any(words in text for words in NO_PASSWORD_SET):
         return "it has no password, and REDIS_URL names one: remove it, or set requirepass"
     if not options.get("password"):
-        return "it requires a password: write redis://:PASSWORD@host:port/0"
+        return "it requires a password: write redis://:<password>@host:port/0"
     if options.get("username"):
         return "wrong user name or password"
     return "wrong password"

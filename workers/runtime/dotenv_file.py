@@ -64,5 +64,5 @@ def _reason(source: str) -> str:
     if not name.strip():
         return "has no name before `=`: write NAME=value"
     if value.strip()[:1] in ("'", '"'):
-        return "has a quote that is not closed"
-    return "is not NAME=value"
+        return "has a quote that is not closed: close the quote"
+    return "is not NAME=value: remove the space in the name"

@@ -57,7 +57,7 @@ def connect(settings: Settings, folder: Path | None = None) -> redis.Redis:
         return connection
     except (ValueError, TypeError):
         # `from None`: redis-py's message quotes the address, and with it the password.
-        reason = "must be redis://[:password@]host:port/0 or rediss://…"
+        reason = "must be redis://:<password>@host:port/0, or rediss:// for TLS"
         raise SettingsError(("REDIS_URL", reason)) from None
 
 

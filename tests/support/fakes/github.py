@@ -77,6 +77,12 @@ class FakeGitHub:
     """Repositories of each installation token."""
     repositories: dict[str, Repo] = field(default_factory=dict)
     comments: list[tuple[str, int, str]] = field(default_factory=list)
+    denied: dict[str, set[str]] = field(default_factory=dict)
+    """By repository, the permissions that a fine-grained token lacks: `contents`, `pull_requests`."""
+    token_headers: dict[str, str] = field(default_factory=dict)
+    """Headers of every answer to a valid token, such as `X-OAuth-Scopes` of a classic one."""
+    sso_organization: str = ""
+    """The organization that requires single sign-on for the token."""
     lists_to_lag: int = 0
     """Number of list requests that omit the newest pull request: GitHub's list lags."""
 
@@ -157,7 +163,7 @@ class FakeGitHub:
                 request,
                 self.folder,
                 where,
-                lambda token: self._right(token, repository) if repository else "none",
+                lambda token: self._git_right(token, repository) if repository else "none",
             )
             if rest == "git-receive-pack" and answer.status_code == 200:
                 self.pushes.append(name)
@@ -185,6 +191,8 @@ class FakeGitHub:
             errors = {"errors": problem.errors} if problem.errors else {}
             headers = {name.replace("_", "-"): value for name, value in problem.headers.items()}
             answer = JSONResponse(texts | errors, problem.status, headers)
+        if answer.status_code != 401:
+            answer.headers.update(self.token_headers)
         answer.headers.setdefault("x-ratelimit-limit", "5000")
         answer.headers.setdefault("x-ratelimit-remaining", "4999")
         answer.headers.setdefault("x-ratelimit-reset", str(int(time.time()) + 3600))
@@ -215,7 +223,13 @@ class FakeGitHub:
         right = self._right(token, repo) if repo else "none"
         if repo is None or right == "none":
             raise ComplaintError(404, "Not Found")
-        if call.method != "GET" and right != "write":
+        if self.sso_organization and repo.owner == self.sso_organization:
+            words = "Resource protected by organization SAML enforcement."
+            url = f"required; url=https://github.com/orgs/{repo.owner}/sso?authorization_request=A"
+            raise ComplaintError(403, words, X_GitHub_SSO=url)
+        permission = _needed(call.path).partition("=")[0]
+        is_denied = permission in self.denied.get(repo.name, ())
+        if call.method != "GET" and (right != "write" or is_denied):
             words = "Resource not accessible by personal access token"
             raise ComplaintError(403, words, x_accepted_github_permissions=_needed(call.path))
         doer: Callable[..., Response] = getattr(
@@ -223,6 +237,10 @@ class FakeGitHub:
         )
         with nullcontext() if call.method == "GET" else self._lock:
             return doer(request, repo, at, body)
+
+    def _git_right(self, token: str | None, repo: Repo) -> Right:
+        right = self._right(token, repo)
+        return "read" if right == "write" and "contents" in self.denied.get(repo.name, ()) else right
 
     def _right(self, token: str | None, repo: Repo) -> Right:
         if token == self.token or repo.name in self.tokens.get(token or "", ()):

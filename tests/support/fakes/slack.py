@@ -58,6 +58,7 @@ class FakeSlack:
     channel: str = "C0123456789"
     channel_name: str = "on-call"
     member: bool = True
+    is_archived: bool = False
     scopes: frozenset[str] = frozenset({"chat:write", "channels:history", "channels:read"})
     page: int = 100
     faults: Faults = field(default_factory=Faults)
@@ -126,6 +127,13 @@ class FakeSlack:
         return PlainTextResponse("ok")
 
     async def _answer(self, request: Request) -> Response:
+        answer = await self._judge(request)
+        if request.headers.get("authorization") == f"Bearer {self.token}":
+            # As the real one, on every answer to a valid token.
+            answer.headers["x-oauth-scopes"] = ",".join(sorted(self.scopes))
+        return answer
+
+    async def _judge(self, request: Request) -> Response:
         method = request.path_params["method"]
         self.calls.append(method)
         doer = _DOERS.get(method)
@@ -153,6 +161,10 @@ class FakeSlack:
         names = {self.channel, self.channel_name, f"#{self.channel_name}"} if by_name else {self.channel}
         if arguments.get("channel") not in names:
             return "channel_not_found"
+        if self.is_archived and not by_name:
+            return None  # an archived channel can still be read
+        if self.is_archived:
+            return "is_archived"
         return None if self.member else "not_in_channel"
 
     def _post(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
@@ -277,7 +289,8 @@ class FakeSlack:
         if "private_channel" in arguments.get("types", "") and "groups:read" not in self.scopes:
             return "missing_scope"
         others = [{"id": f"C000000{number:04d}", "name": f"other-{number}"} for number in range(3)]
-        channels = [*others, {"id": self.channel, "name": self.channel_name}]
+        own = {"id": self.channel, "name": self.channel_name, "is_member": self.member}
+        channels = [*others, own | {"is_archived": self.is_archived}]
         start = int(arguments.get("cursor") or 0)
         cursor = str(start + 2) if start + 2 < len(channels) else ""
         return {"channels": channels[start : start + 2], "response_metadata": {"next_cursor": cursor}}

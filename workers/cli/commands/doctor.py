@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object (default: text)")
     parser.add_argument("--quick", action="store_true", help="run only the checks that `up` runs at start")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="AREA",
+        help="check only this area, for example slack; may be repeated (default: all)",
+    )  # fmt: skip
     parser.add_argument("--post", action="store_true", help="post one test message to Slack")
     parser.set_defaults(run=run, without_settings=True)
 
@@ -34,9 +39,16 @@ def run(_: Settings | None, options: argparse.Namespace) -> int:
     """Print the report. Return 0 if everything works, 1 with warnings, 2 with errors."""
     from workers import doctor
     from workers.doctor import report_lines
+    from workers.errors import InvalidArgument
 
+    # Checks report by their results; what the clients log besides would stand between the lines.
+    logging.getLogger().addHandler(logging.NullHandler())
+    areas = {area.lower() for area in options.only}
+    known = doctor.all_areas()
+    if unknown := sorted(areas - {area.lower() for area in known}):
+        raise InvalidArgument(f"--only {unknown[0]}: no such area; there are {', '.join(known)}")
     report = doctor.examine(
-        is_quick=options.quick, post_test=options.post, report_progress=_progress(options)
+        areas=areas, is_quick=options.quick, post_test=options.post, report_progress=_progress(options)
     )
     if options.json:
         print_json(report.model_dump(mode="json") | {"exit_code": report.exit_code})
