@@ -19,10 +19,13 @@ from receiver.sources.recognition import ENDPOINTS
 WEBHOOK_PATHS: dict[str, Source] = {path: source for source, path in ENDPOINTS.items()}
 
 
-def build_app(endpoints: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette:
+def build_app(
+    endpoints: Endpoints, page: Sequence[BaseRoute] = (), slack: Sequence[BaseRoute] = ()
+) -> Starlette:
     """The web app.
 
     Args:
+        slack: the route of the buttons in Slack.
         page: routes of the status page; without them `/` names the command that lists incidents.
     """
     routes: list[BaseRoute] = []
@@ -31,6 +34,7 @@ def build_app(endpoints: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette
         # The secret may contain slashes.
         routes.append(_webhook_route(endpoints, path + "/{secret:path}", source))
     routes += [
+        *slack,
         Route("/health", _health),
         Route("/ready", endpoints.ready),
         Route("/metrics", endpoints.metrics),

@@ -27,12 +27,16 @@ from receiver.page.backend import journal_backend
 from receiver.page.routes import page_routes
 from receiver.page.site import Site
 from receiver.server import build_server
+from receiver.slack_actions import Collaborators, SlackActions
+from workers.actions import perform
+from workers.clients import slack_response
 from workers.clients.slack import Slack
 from workers.engine import broker
 from workers.engine.journal_store import JournalStore
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
 from workers.runtime import environment, logs, misspelt_settings, settings, store
+from workers.runtime.local_clock import LocalClock
 from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
 
@@ -112,20 +116,37 @@ def compose(config: Settings) -> Starlette:
         service_map=config.service_map,
     )
     site = Site(config, journal_store, journal_backend(journal_store, config), partial(datetime.now, UTC))
-    return build_app(endpoints, page_routes(site))
+    return build_app(endpoints, page_routes(site), [slack_actions(config, journal_store).route()])
+
+
+def slack_actions(config: Settings, journal_store: JournalStore) -> SlackActions:
+    """The endpoint of the buttons in Slack. Without a signing secret it refuses every request."""
+    clock = LocalClock(config.timezone)
+    bot = _slack(config) if config.slack_bot_token else None
+    outside = Collaborators(
+        perform=partial(perform, journal_store, zone=clock.tzinfo),
+        reply=partial(slack_response.reply, api_url=config.slack_api_url),
+        open_view=bot.open_view if bot else None,
+        now=partial(datetime.now, UTC),
+        clock=clock,
+    )
+    return SlackActions(config.slack_signing_secrets, outside)
 
 
 def _post_line(config: Settings) -> Callable[[str], None]:
     """A function that delivers one line while Redis is away: to Slack, or to the log if Slack may not be used."""
     if config.mode == "shadow" or not config.can_notify:
         return lambda text: log.error("alert could not be delivered", extra={"line": text})
-    slack = Slack(
+    return _slack(config).post_line
+
+
+def _slack(config: Settings) -> Slack:
+    return Slack(
         bot_token=config.slack_bot_token,
         channel=config.slack_channel,
         webhook_url=config.slack_webhook_url,
         api_url=config.slack_api_url,
     )
-    return slack.post_line
 
 
 if __name__ == "__main__":

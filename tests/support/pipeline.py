@@ -121,7 +121,8 @@ class PipelineHarness:
 
     def report_texts(self) -> list[str]:
         """The texts of the outcomes of report mode in Slack."""
-        return [text for text in self.slack.texts if "TRACKWALKER_MODE=report" in text]
+        outcomes = [message for message in self.slack.messages if message.posted_as.endswith(":outcome")]
+        return [message.text for message in outcomes if "TRACKWALKER_MODE=report" in message.text]
 
     def follow_up(self) -> FollowUp | None:
         return next(iter(self.values(FollowUp)), None)

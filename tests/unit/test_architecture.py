@@ -53,6 +53,8 @@ ALLOWED: dict[str, set[str]] = {
         "runtime",
         "engine",
         "clients.slack",
+        "clients.slack_controls",
+        "clients.slack_response",
         "clients.deadline",
         "incidents.intake",
         "incidents.request_quota",

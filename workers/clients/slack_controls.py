@@ -45,4 +45,4 @@ def read_menu_value(value: str) -> tuple[Control, str] | None:
 
 def read_control(name: str) -> Control | None:
     """The control of that name, None for any other name."""
-    return Control(name) if name in Control else None  # type: ignore[operator]
+    return next((control for control in Control if control.value == name), None)

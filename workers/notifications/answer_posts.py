@@ -185,7 +185,7 @@ def _own_report(answer: Answer, look: Presentation) -> tuple[str, str, list[str]
     match answer.kind:
         case AnswerKind.CHECK_FAILED:
             blind = [format_blind(at)] if answer.at else []
-            return "🟠", "Trackwalker: check failed", [reason, *blind]
+            return "🟠", f"Trackwalker: check failed: {reason}", blind
         case AnswerKind.CANCELLED:
             return "⚪", "Trackwalker: check cancelled by a person", []
         case AnswerKind.WEBHOOKS_MISSING:
@@ -215,7 +215,7 @@ def _own_report(answer: Answer, look: Presentation) -> tuple[str, str, list[str]
         case AnswerKind.FIRST_CHECK:
             return _first_check(answer, look, reason)
         case _:
-            return "🟠", "Trackwalker itself has a problem", [reason]
+            return "🟠", f"Trackwalker itself has a problem: {reason}", []
 
 
 def _first_check(answer: Answer, look: Presentation, place: str) -> tuple[str, str, list[str]]:

@@ -10,6 +10,7 @@ from workers.notifications.cause_texts import CATEGORY_LABELS
 from workers.notifications.incident_posts import service_name
 from workers.notifications.incident_state import IncidentState
 from workers.notifications.presentation import Presentation
+from workers.notifications.progress_texts import MAX_LINES
 from workers.notifications.slack_post import SlackPost
 from workers.runtime.text import safe_line
 
@@ -17,7 +18,7 @@ MAX_FACTS = 20  # the page shows all of them
 MAX_FACT = 300  # characters
 MAX_GAPS = 3
 MAX_CHECKS = 5
-MAX_OUTCOME_LINES = 8
+MAX_OUTCOME_LINES = 8  # after those that the outcome shows
 
 
 def details_post(state: IncidentState, look: Presentation) -> SlackPost | None:
@@ -32,7 +33,8 @@ def details_post(state: IncidentState, look: Presentation) -> SlackPost | None:
     lines += [f"and {more} more facts"] if more > 0 else []
     lines += _open_points(verdict, evidence)
     if state.outcome is not None:
-        lines += [f"• {_clean(line)}" for line in state.outcome.lines[:MAX_OUTCOME_LINES]]
+        rest = state.outcome.lines[MAX_LINES : MAX_LINES + MAX_OUTCOME_LINES]
+        lines += [f"• {_clean(line)}" for line in rest]
     page = look.incident_url(state.incident.id)
     lines += [link(page, "Everything about this incident")] if page else []
     return SlackPost(f"*Details of {service_name(state)}*", tuple(lines), has_header=False)

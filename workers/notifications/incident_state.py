@@ -215,7 +215,8 @@ def read_state(
     """The state from the fields of the incident's journal.
 
     Args:
-        claim: the claim of the notification, which knows whether a record of a newer version must wait.
+        claim: the claim of the notification. What the messages say first waits for a newer worker that wrote it;
+            without the rest they only say less.
         incident: as it was opened.
     """
     newest: dict[str, object] = {}
@@ -229,20 +230,20 @@ def read_state(
     return IncidentState(
         incident=incident.model_copy(update=newest),
         verdict=claim.read(fields, records.VERDICT),
-        evidence=claim.read(fields, records.EVIDENCE),
-        plan=claim.read(fields, records.PLAN),
-        fix=claim.read(fields, records.FIX),
-        verification=claim.read(fields, records.VERIFICATION),
+        evidence=records.EVIDENCE.read(fields),
+        plan=records.PLAN.read(fields),
+        fix=records.FIX.read(fields),
+        verification=records.VERIFICATION.read(fields),
         outcome=outcome or claim.read(fields, records.INTERIM),
         pull=claim.read(fields, records.PULL),
-        merge=claim.read(fields, records.MERGE_PROGRESS),
+        merge=records.MERGE_PROGRESS.read(fields),
         recovery=None if "ended" in fields else recovery_progress(fields),
         follow_up=claim.read(fields, records.FOLLOW_UP),
-        acknowledged=claim.read(fields, records.ACKNOWLEDGED),
-        rollback=claim.read(fields, records.ROLLBACK),
-        checked=claim.read(fields, records.CHECKED),
+        acknowledged=records.ACKNOWLEDGED.read(fields),
+        rollback=records.ROLLBACK.read(fields),
+        checked=records.CHECKED.read(fields),
         decision=decision if decision is not None and decision.undone_at is None else None,
-        usage=claim.read(fields, records.USAGE),
+        usage=records.USAGE.read(fields),
         reason=fields.get("reason", b"").decode(),
         firings=int(fields.get("firings", b"1")),
         cause=cause,

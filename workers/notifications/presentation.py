@@ -54,7 +54,7 @@ class Presentation:
 
 def presentation(settings: Settings) -> Presentation:
     """The presentation that the settings call for."""
-    is_signed = settings.slack_signing_secret is not None
+    is_signed = bool(settings.slack_signing_secrets)
     return Presentation(
         clock=LocalClock(settings.timezone),
         page_url=public_url(settings),

@@ -27,6 +27,11 @@ class LocalClock:
 
     zone: str = UTC_NAME
 
+    @property
+    def tzinfo(self) -> ZoneInfo:
+        """The zone itself."""
+        return _zone(self.zone)
+
     def at(self, moment: datetime, reference: datetime | None = None) -> str:
         """`03:12`, or `27 Nov 03:12` if the reference is on another local day."""
         local = moment.astimezone(_zone(self.zone))

@@ -194,6 +194,12 @@ class Settings(BaseModel):
         return tuple(part.strip() for part in text.split(",") if part.strip())
 
     @property
+    def slack_signing_secrets(self) -> tuple[str, ...]:
+        """The signing secrets of the Slack app; more than one, separated by commas, during a rotation."""
+        text = self.slack_signing_secret.get_secret_value() if self.slack_signing_secret else ""
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+
+    @property
     def url(self) -> str:
         """The public address of the receiver, without a trailing slash."""
         if self.public_url:

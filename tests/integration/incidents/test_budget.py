@@ -285,8 +285,8 @@ def test_a_run_over_its_limit_is_settled_and_its_findings_are_reported(
         assert poor.outcome_kind() == "failed"
         # A run that ends between two looks at its usage is not stopped, but the next one does not start.
         limits = ("limit of 0.05 USD", "TRACKWALKER_MAX_COST_PER_INCIDENT_USD")
-        assert any(limit in poor.slack.messages[-1].text for limit in limits)
-        assert "5xx" in poor.slack.messages[-1].text
+        assert any(limit in poor.slack.channel_texts[-1] for limit in limits)
+        assert "% of requests fail" in poor.slack.channel_texts[-1]
         assert int(day(poor.journal)["cost"]) == int(cost_of(poor).cost_usd * 1_000_000) >= 100_000
 
 
@@ -303,7 +303,7 @@ def test_an_attempt_whose_budget_was_settled_reserves_again_before_the_writer_ru
 
     fixing.drive(lambda: fixing.outcome_kind() and fixing.outcome_posts(), stages=120)
 
-    assert "MAX_COST_PER_DAY_USD" in fixing.slack.messages[-1].text
+    assert "MAX_COST_PER_DAY_USD" in fixing.slack.channel_texts[-1]
     assert {call.role for call in fixing.fake_model.calls} == {"reader"}
     assert list(fixing.store.scan_iter("trackwalker2:reserved:*")) == []
 
@@ -325,6 +325,6 @@ def test_the_findings_are_reported_when_the_days_budget_is_used_up(
 
         poor.drive(lambda: poor.outcome_kind() and poor.outcome_posts(), stages=120)
 
-        assert name in poor.slack.messages[-1].text
-        assert "5xx" in poor.slack.messages[-1].text
+        assert name in poor.slack.channel_texts[-1]
+        assert "% of requests fail" in poor.slack.channel_texts[-1]
         assert poor.fake_model.calls == []

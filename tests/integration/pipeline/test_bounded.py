@@ -144,7 +144,7 @@ def test_a_sweep_that_railway_refuses_leaves_no_permanent_keys(reporting: Pipeli
     ping(reporting)
     work_all(reporting)
 
-    assert any("Check failed" in message.text for message in reporting.slack.messages)
+    assert any("check failed" in message.text for message in reporting.slack.messages)
     assert permanent_keys(reporting.store) == []
 
 
@@ -156,7 +156,7 @@ def test_a_survey_that_is_too_large_ends_the_sweep_and_is_reported(reporting: Pi
     work_all(reporting)
 
     [text] = reporting.slack.texts
-    assert "Check failed: survey: too large for a record: Survey" in text
+    assert "check failed: survey: too large for a record: Survey" in text
     assert reporting.count_ended_sweeps() == 1
     assert permanent_keys(reporting.store) == []
 

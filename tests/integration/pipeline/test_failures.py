@@ -57,7 +57,7 @@ def test_a_bug_in_a_sweep_ends_it_after_five_crashes_and_is_reported(reporting: 
     reporting.drive(lambda: reporting.slack.texts)
 
     assert reporting.journal.fields(key)["ended"]
-    assert "Check failed: the worker crashed 6 times in stage survey" in reporting.slack.texts[-1]
+    assert "check failed: the worker crashed 6 times in stage survey" in reporting.slack.texts[-1]
 
 
 def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reported(
@@ -69,7 +69,7 @@ def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reporte
     reporting.drive(reporting.outcome_posts)
 
     assert reporting.outcome_kind() == "failed"
-    assert "Given up in stage enrich: the worker crashed 6 times" in reporting.slack.texts[-1]
+    assert "Given up in stage enrich: the worker crashed 6 times" in reporting.slack.channel_texts[-1]
 
 
 def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
@@ -86,7 +86,7 @@ def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
     since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
     reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
     reporting.drive(reporting.outcome_posts)
-    assert "Given up in stage enrich: the worker crashed" in reporting.slack.texts[-1]
+    assert "Given up in stage enrich: the worker crashed" in reporting.slack.channel_texts[-1]
 
 
 def test_a_bug_in_giving_up_ends_the_journal_and_is_reported(
@@ -132,13 +132,13 @@ def test_a_pull_request_that_is_no_longer_watched_is_reported(reporting: Pipelin
 
 def test_the_outcome_of_a_requested_fix_is_reported(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
-    before = len(reporting.slack.texts)
+    before = len(reporting.slack.channel_texts)
 
     control.request_fix(reporting.journal, key.removeprefix(PREFIX))
-    reporting.drive(lambda: len(reporting.slack.texts) > before)
+    reporting.drive(lambda: len(reporting.slack.channel_texts) > before)
 
-    assert "No fix attempted: TRACKWALKER_MODE=report" in reporting.slack.texts[-1].splitlines()[1]
-    assert len(reporting.slack.texts) == before + 1
+    assert "No fix attempted: TRACKWALKER_MODE=report" in reporting.slack.channel_texts[-1].splitlines()[1]
+    assert len(reporting.slack.channel_texts) == before + 1
 
 
 def test_an_alert_of_an_unwatched_environment_ends(

@@ -64,7 +64,7 @@ def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(
     pull = pipeline.github.pulls[0]
     assert pipeline.outcome_kind() == "pull request"
     assert len(pipeline.github.pulls) == 1
-    assert f"/pull/{pull.number}" in pipeline.slack.texts[-1].splitlines()[-1]
+    assert f"/pull/{pull.number}" in pipeline.slack.channel_texts[-1].splitlines()[1]
     assert not pull.draft
     assert "pricing.py" in str(pull.body)
     assert "KeyError" in str(pull.body)
@@ -140,7 +140,7 @@ def test_every_service_may_fail_once_and_nothing_is_done_twice(failing: Pipeline
     failing.drive(ended(failing), stages=120)
 
     assert len(failing.github.pulls) == 1
-    assert len([text for text in failing.slack.texts if "/pull/" in text]) == 1
+    assert len([message for message in failing.slack.messages if message.key.endswith(":outcome")]) == 1
     assert failing.outcome_kind() == "pull request"
     assert {fault for fault, _ in failing.railway.faults.played} == {kind}
     assert {fault for fault, _ in failing.github.faults.played} == {kind}
@@ -216,7 +216,7 @@ def test_messages_that_slack_refused_are_posted_once_the_token_works(failing: Pi
 
     assert before == []
     assert len(failing.github.pulls) == 1
-    assert "/pull/" in failing.slack.texts[-1]
+    assert "/pull/" in failing.slack.channel_texts[-1]
 
 
 def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(failing: PipelineHarness) -> None:
@@ -227,7 +227,7 @@ def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(failing: Pipeline
 
     assert failing.github.pulls == []
     assert failing.outcome_kind() == "failed"
-    assert "5xx" in failing.slack.texts[-1]
+    assert "% of requests fail" in failing.slack.channel_texts[-1]
 
 
 def test_a_plan_without_a_location_leads_to_no_pull_request(failing: PipelineHarness) -> None:
@@ -244,7 +244,7 @@ def test_a_plan_without_a_location_leads_to_no_pull_request(failing: PipelineHar
 
     assert failing.github.pulls == []
     assert failing.outcome_kind() == "reported"
-    assert "inconclusive" in failing.slack.texts[-1]
+    assert "inconclusive" in failing.slack.channel_texts[-1]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_useless_answer_of_the_model_leads_to_no_pull_request(
     assert failing.github.pulls == []
     assert failing.github.pushes == []
     assert failing.outcome_kind() in ("failed", "nothing proposed")
-    assert "shop" in failing.slack.texts[-1]
+    assert "shop" in failing.slack.channel_texts[-1]
 
 
 def test_a_pull_request_that_a_person_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
@@ -376,7 +376,7 @@ def test_a_verdict_with_another_remedy_starts_no_agent(failing: PipelineHarness)
     failing.drive(ended(failing))
 
     assert (failing.outcome_kind(), failing.fake_model.calls) == ("reported", [])
-    assert "cancel it" in failing.slack.texts[-1]
+    assert "cancel it" in failing.slack.channel_texts[-1]
 
 
 def test_an_open_pull_request_of_a_suppressed_incident_is_watched(proposed: PipelineHarness) -> None:
@@ -418,7 +418,7 @@ def test_report_mode_reports_the_cause_and_touches_no_repository(start: StartHar
 
         assert reporting.github.pushes == []
         assert reporting.fake_model.calls == []
-        assert "TRACKWALKER_MODE=report" in reporting.slack.texts[-1]
+        assert "TRACKWALKER_MODE=report" in reporting.slack.channel_texts[-1]
 
 
 def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarness) -> None:

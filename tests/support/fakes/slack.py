@@ -71,6 +71,8 @@ class FakeSlack:
     """If True, the history omits the messages' metadata."""
     views: list[dict[str, Any]] = field(default_factory=list)
     """The modals that were opened."""
+    replies: list[dict[str, Any]] = field(default_factory=list)
+    """What people who pressed a button got to read."""
     refusals: list[str] = field(default_factory=list)
     """What was wrong with the messages and modals that were refused."""
     errors: list[str] = field(default_factory=list)
@@ -84,6 +86,7 @@ class FakeSlack:
             routes=[
                 Route("/api/{method}", self._answer, methods=methods),
                 Route(HOOK, self._hook, methods=methods),
+                Route("/actions/{path:path}", self._reply, methods=["POST"]),
             ]
         )
 
@@ -93,6 +96,11 @@ class FakeSlack:
     def texts(self) -> list[str]:
         """The texts of the visible messages, oldest first."""
         return [message.text for message in self.messages]
+
+    @property
+    def channel_texts(self) -> list[str]:
+        """The texts of the messages that the channel shows, which ring; replies in a thread do not."""
+        return [message.text for message in self.messages if message.rings]
 
     def say(self, text: str, **fields: Any) -> Message:
         """A person posts a message in the channel."""
@@ -107,6 +115,14 @@ class FakeSlack:
         """A person deletes a message."""
         self.deleted += [message for message in self.messages if message.ts == ts]
         self.messages = [message for message in self.messages if message.ts != ts]
+
+    async def _reply(self, request: Request) -> Response:
+        """A reply to a person who pressed a button."""
+        body = await request.json()
+        if body.get("response_type") not in ("ephemeral", "in_channel") or not body.get("text"):
+            return PlainTextResponse("invalid_payload", 400)
+        self.replies.append(body)
+        return PlainTextResponse("ok")
 
     # -- what the wire does -----------------------------------------------------------------------
 

@@ -189,7 +189,6 @@ def test_a_failed_check_says_that_nobody_knows_about_the_services() -> None:
     failed = Answer(kind=AnswerKind.CHECK_FAILED, reason="Railway answered 503", at=builders.END)
 
     assert text_of(failed).splitlines() == [
-        "🟠 Trackwalker: check failed",
-        "Railway answered 503",
+        "🟠 Trackwalker: check failed: Railway answered 503",
         "Trackwalker sees nothing since 12:00 UTC; your services may be fine.",
     ]
