@@ -52,7 +52,6 @@ def leave(call: Call) -> Response:
         sessions.end(call.site.store, call.visitor.session)
     response = responses.redirect("/")
     responses.delete_cookie(response, call.request, responses.SESSION_COOKIE)
-    response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 

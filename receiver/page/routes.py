@@ -52,4 +52,5 @@ def _events(call: Call) -> Response:
     topic = incident_of_path(name) if name else NOW
     setattr(call.request.state, STREAM_MARK, True)
     stream: AsyncIterator[bytes] = live.events(topic)
-    return StreamingResponse(stream, media_type="text/event-stream")
+    headers = {"X-Accel-Buffering": "no"}  # nginx would keep the events back otherwise
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

@@ -45,7 +45,9 @@
     const request = new XMLHttpRequest();
     request.open("GET", location.pathname + location.search);
     request.responseType = "document";
-    request.onload = () => { pending = false; if (request.status === 200) merge(request.response); };
+    request.onload = () => { pending = false; const isHere = new URL(request.responseURL).pathname === location.pathname;
+      if (!isHere) location.reload();  // the session has ended
+      else if (request.status === 200) merge(request.response); };
     request.onerror = () => { pending = false; };
     request.send();
   };
@@ -89,7 +91,8 @@
     const button = event.submitter;
     if (button && event.target.method === "post") setTimeout(() => { button.disabled = true; }, 0);
   });
-  addEventListener("pageshow", () => {
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();  // it comes out of the browser's memory, without its stream
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
   });
   // A link to a fact opens the folded list that holds it.
