@@ -129,7 +129,7 @@ def of_record(record: Record[Any], value: Any, fields: Mapping[str, bytes]) -> s
     Args:
         fields: the journal's hash before.
     """
-    count = _COUNTED_RECORDS.get(record.name)
+    count = _COUNTED_RECORDS.get(record)
     return count(value, fields) if count else NOTHING
 
 
@@ -178,11 +178,12 @@ def _of_pull(_: object, __: Mapping[str, bytes]) -> str:
     return _encode({"pull_requests": 1})
 
 
-def _of_outcome(value: Outcome | SlackMessage, fields: Mapping[str, bytes]) -> str:
-    """The outcome of an incident; in a notification's journal a record of the same name is its message."""
-    if isinstance(value, SlackMessage):
-        return NOTHING if records.ACK.is_in(fields) else _of_first_message(value, fields)
-    return _encode({f"outcomes|{value.kind}": 1}, ["outcome_seconds"])
+def _of_outcome(outcome: Outcome, _: Mapping[str, bytes]) -> str:
+    return _encode({f"outcomes|{outcome.kind}": 1}, ["outcome_seconds"])
+
+
+def _of_outcome_message(message: SlackMessage, fields: Mapping[str, bytes]) -> str:
+    return NOTHING if records.ACK.is_in(fields) else _of_first_message(message, fields)
 
 
 def _of_first_message(message: SlackMessage, fields: Mapping[str, bytes]) -> str:
@@ -202,14 +203,15 @@ def _of_usage(usage: Usage, fields: Mapping[str, bytes]) -> str:
     return _encode({name: amount for name, amount in grown.items() if amount > 0}, is_update=True)
 
 
-_COUNTED_RECORDS: dict[str, Callable[[Any, Mapping[str, bytes]], str]] = {
-    records.FINDINGS.name: _of_findings,
-    records.VERDICT.name: _of_verdict,
-    records.VERIFICATION.name: _of_verification,
-    records.PULL.name: _of_pull,
-    records.OUTCOME.name: _of_outcome,
-    records.ACK.name: _of_first_message,
-    records.USAGE.name: _of_usage,
+_COUNTED_RECORDS: dict[Record[Any], Callable[[Any, Mapping[str, bytes]], str]] = {
+    records.FINDINGS: _of_findings,
+    records.VERDICT: _of_verdict,
+    records.VERIFICATION: _of_verification,
+    records.PULL: _of_pull,
+    records.OUTCOME: _of_outcome,
+    records.ACK: _of_first_message,
+    records.slack_message("outcome"): _of_outcome_message,
+    records.USAGE: _of_usage,
 }
 
 
