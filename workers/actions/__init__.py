@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 
-from workers.actions import journal_actions, lasting_decisions, ownership, response_actions
+from workers.actions import journal_actions, lasting_decisions, ownership, response_actions, rollback_requests
 from workers.engine.journal_store import JournalStore
 from workers.errors import Refused
 from workers.incidents import audit
@@ -23,8 +23,8 @@ HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.NOT_A_PROBLEM: response_actions.declare_no_problem,
     ActionKind.FIX: journal_actions.fix,
     ActionKind.CHECK: response_actions.check,
-    ActionKind.ROLL_BACK: response_actions.roll_back,
-    ActionKind.REDEPLOY: response_actions.redeploy,
+    ActionKind.ROLL_BACK: rollback_requests.roll_back,
+    ActionKind.REDEPLOY: rollback_requests.redeploy,
     ActionKind.CANCEL: journal_actions.cancel,
     ActionKind.RETRY: journal_actions.retry,
     ActionKind.PAUSE: lasting_decisions.pause,

@@ -19,13 +19,3 @@ def declare_no_problem(_store: JournalStore, _action: Action, _zone: tzinfo) -> 
 def check(_store: JournalStore, _action: Action, _zone: tzinfo) -> ActionResult:
     """Check the incident's environment now."""
     raise Refused(NOT_YET)
-
-
-def roll_back(_store: JournalStore, _action: Action, _zone: tzinfo) -> ActionResult:
-    """Roll the incident's service back to the deployment before the suspect one."""
-    raise Refused(NOT_YET)
-
-
-def redeploy(_store: JournalStore, _action: Action, _zone: tzinfo) -> ActionResult:
-    """Undo a rollback."""
-    raise Refused(NOT_YET)

@@ -91,6 +91,9 @@ USAGE = Record("usage", Usage)
 # An incident: what people decided about it.
 ACKNOWLEDGED = Record("acknowledged", Acknowledgement)
 ROLLBACK = Record("rollback", Rollback)  # the newest rollback; also in the rollback's own journal
+# A rollback: the status of each deployment before it, by id, and the deployment that it made.
+KNOWN_DEPLOYMENTS = Record("known_deployments", dict[str, str])
+NEW_DEPLOYMENT = Record("new_deployment", str)
 CHECKED = Record("checked", CheckResult)  # the newest check that a person asked for
 DECISION = Record("decision", Decision)  # the snooze, or that it is not a problem
 

@@ -9,6 +9,7 @@
 | `notification:group:<environment>:<time>` | hash (journal) | ASSIGN_GROUP | 30 days after its end |
 | `notification:operational:<digest>` | hash (journal) | `report_operational_error`, `ingest_missed` | 30 days after its end |
 | `notification:dedupe:<id>` | hash (journal) | a worker that took a notification over | a second after its end, 30 days if Slack cannot be searched |
+| `rollback:<fingerprint>:<occurrence>` | hash (journal); `:<number>` follows from the second one on | OPEN_ROLLBACK | 30 days after its end |
 | `pings` | hash (journal) | START_WATCHDOG, STORE_ALERT | for ever |
 | `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
 | `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
@@ -71,6 +72,8 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | incident: `budget_day` | the budget in which its run is reserved | `incidents.budget` |
 | incident: `began:<role>` | usage before the run of the agent that is under way | `remediation` |
 | incident: `fix_requests`, `rewatch_count`, `generation`, `cancel_count` | how often a person asked for a fix, had it watched again, had it planned anew, cancelled it | REQUEST_FIX, RETRY, CANCEL |
+| incident: `rollback_count` | how often a person asked for a rollback, or for its end | OPEN_ROLLBACK |
+| rollback: `asked_at` | when Railway was asked for it (ms), before the answer | `incidents.rollbacks` |
 | notification: `ack_due_at` | when the acknowledgement is due | STORE_ALERT, OPEN_INCIDENT |
 | notification: `answer`, `repeat_count`, `drop_reason` | the alert's answer; how often it was asked for again; why nothing more is posted | `incidents`, `pipeline`; RETRY |
 | notification: `merged_into`, `merge_from:<notification>` | the notification that took it over; those that it took over | OPEN_INCIDENT |

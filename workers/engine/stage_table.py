@@ -47,7 +47,8 @@ ALERT = "alert"
 SWEEP = "sweep"
 INCIDENT = "incident"
 NOTIFICATION = "notification"
-JOURNAL_KINDS = (ALERT, SWEEP, INCIDENT, NOTIFICATION)  # an id is `<kind>:…`
+ROLLBACK = "rollback"
+JOURNAL_KINDS = (ALERT, SWEEP, INCIDENT, NOTIFICATION, ROLLBACK)  # an id is `<kind>:…`
 
 INTAKE = Stage("intake", ALERT, queue="sweeps")
 SURVEY = Stage("survey", SWEEP, queue="sweeps", makes=(records.SURVEY,))
@@ -92,6 +93,9 @@ WATCH = Stage(
         records.FOLLOW_UP,
     ),
 )
+ROLL_BACK = Stage(
+    "roll_back", ROLLBACK, queue="incidents", makes=(records.KNOWN_DEPLOYMENTS, records.NEW_DEPLOYMENT)
+)
 NOTIFY = Stage("notify", NOTIFICATION, queue="notifications")
 PINGS = Stage("pings", "", queue="notifications")
 
@@ -107,6 +111,7 @@ STAGES: dict[str, Stage] = {
         FIX,
         PROPOSE,
         WATCH,
+        ROLL_BACK,
         NOTIFY,
         PINGS,
     )

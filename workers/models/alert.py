@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from workers.models.base import Model, Moment
-from workers.models.clean_text import Text
+from workers.models.clean_text import Exact, Text
 
 
 class Alert(Model):
@@ -28,6 +28,10 @@ class Alert(Model):
     """When the receiver stored the alert."""
     reported_at: Moment | None = None
     """The time that the sender names, None if it names none. The sender's clock may be wrong."""
+    incident_id: Exact = ""
+    """The incident to which the answer belongs (source `person`); "" for a check of the whole environment."""
+    asked_by: str = ""
+    """Name of the person who asked (source `person`)."""
     message: Text = ""
     """The sender's text, redacted, at most 4 KiB; never the raw body."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from workers.models.action import Decision, Person
+from workers.models.action import Decision
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact
 from workers.models.incident import Finding
@@ -79,7 +79,8 @@ class Answer(Model):
 class CheckResult(Model):
     """The answer to a person who asked for a check."""
 
-    person: Person
+    asked_by: str
+    """Name of the person."""
     asked_at: Moment
     at: Moment
     """The end of the checked window."""

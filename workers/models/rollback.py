@@ -37,9 +37,10 @@ class RollbackOption(Model):
     also_undone: tuple[CommitNote, ...] = ()
     """Other deployments that went live after the target, newest first: their commits are undone as well."""
     changed_variables: tuple[Exact, ...] = ()
-    """Names of variables that were changed since the target began, as far as Railway's activity feed names them."""
-    variables_known: bool = False
-    """True if the feed reaches back to the target: then no other variable was changed."""
+    """Names of variables that were changed since the target began, as far as Railway's activity feed names them.
+
+    The feed may lack some, so a page says that the variables of `target.at` are restored, whatever this lists.
+    """
 
 
 class RollbackKind(StrEnum):
@@ -64,6 +65,8 @@ class Rollback(Model):
     journal_id: Exact
     """`rollback:<fingerprint>:<occurrence>`, with `:<number>` from the second one on."""
     incident_id: Exact
+    project_id: Exact
+    environment_id: Exact
     service_id: Exact
     service_name: str
     target: CommitNote

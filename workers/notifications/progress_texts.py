@@ -184,7 +184,7 @@ def _checked(state: IncidentState, look: Presentation) -> list[str]:
     if answer.requests:
         result += f", {answer.failed_requests:,} of {plural(answer.requests, 'request')} failed"
     at = look.clock.at(checked.at, state.incident.opened_at)
-    return [f"Checked for {escape(checked.person.name)} at {at}: {result}."]
+    return [f"Checked for {escape(checked.asked_by)} at {at}: {result}."]
 
 
 def _relapse(state: IncidentState, look: Presentation) -> list[str]:

@@ -11,7 +11,7 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import EndedAs
 from workers.engine.stage_table import Stage, maker_of
 from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
-from workers.incidents import answers, opening
+from workers.incidents import answers, opening, rollbacks
 from workers.models import Answer, AnswerKind, FollowUp, FollowUpResult, Outcome, digest
 from workers.notifications import messages
 from workers.pipeline.outcomes import conclude, notification_of
@@ -85,6 +85,8 @@ def give_up(claim: Claim, reason: str, now: datetime) -> None:
     elif claim.stage == "pings":
         report_operational_error(claim.store, f"The ping watchdog failed: {reason}", now)
         claim.advance("pings", after=PINGS_RETRY_SECONDS)
+    elif claim.stage == "roll_back":
+        rollbacks.refuse(claim, claim.store, reason, now)
     elif claim.id.startswith("incident:"):
         _give_up_incident(claim, reason, now)
     else:

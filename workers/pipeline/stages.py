@@ -1,7 +1,7 @@
 """The stages of the pipeline, in order, one function each.
 
 intake → survey → analyse → (per cause) enrich → diagnose → plan → fix → propose → watch.
-The stages notify and pings run beside them.
+The stages notify and pings run beside them, and roll_back when a person asks for it.
 
 A stage reads the records of earlier stages, computes and records its own, then advances or ends its journal. It may
 run again after a crash. An error that it raises is handled in `failures`.
@@ -30,6 +30,7 @@ from workers.incidents import (
     opening,
     ping_watchdog,
     request_quota,
+    rollbacks,
     watching,
 )
 from workers.incidents.intake import RESOLVED
@@ -327,6 +328,15 @@ def watch(services: Services, claim: Claim) -> None:
         claim, services.railway, services.github, services.settings, services.store, services.now(),
         notify=notification_of(claim),
     )  # fmt: skip
+
+
+# ---- a rollback ----
+
+
+@handles(stage_table.ROLL_BACK)
+def roll_back(services: Services, claim: Claim) -> None:
+    """Perform the rollback, or the end of one, that a person asked for."""
+    rollbacks.perform(claim, services.railway, services.store, services.now())
 
 
 # ---- notifications and the ping watchdog ----

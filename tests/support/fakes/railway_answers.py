@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from graphql import GraphQLError
 
-from tests.support.fakes import log_filter, railway_series
+from tests.support.fakes import log_filter, railway_series, rollbacks
 from tests.support.fakes.railway_rules import Rules
 from tests.support.fakes.railway_types import (
     LogRow,
@@ -281,6 +281,14 @@ class Answers:
     def deployment(self, _info: Any, id: str) -> Json:
         return self._deployment(self._find(id))
 
+    def deploymentRollback(self, _info: Any, id: str) -> bool:
+        return rollbacks.roll_back(self.world, self._find(id))
+
+    def deploymentRedeploy(self, _info: Any, id: str, usePreviousImageTag: bool | None = None) -> Json:
+        return self._deployment(
+            rollbacks.redeploy(self.world, self._find(id), keeps_image=bool(usePreviousImageTag))
+        )
+
     def _newest_first(self, services: Iterable[WorldService]) -> list[WorldDeployment]:
         return sorted(
             (deployment for service in services for deployment in service.deployments),
@@ -298,8 +306,8 @@ class Answers:
             "environmentId": self.world.environment_id,
             "projectId": self.world.project_id,
             "deploymentStopped": deployment.stopped,
-            "canRedeploy": True,
-            "canRollback": False,
+            "canRedeploy": deployment.status not in ("SKIPPED", "NEEDS_APPROVAL"),
+            "canRollback": rollbacks.can_roll_back(deployment),
             "staticUrl": None,
             "url": None,
             "meta": deployment.meta,

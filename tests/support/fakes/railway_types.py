@@ -102,6 +102,8 @@ class WorldDeployment:
     instances: list[tuple[str, str]] = field(default_factory=list)
     logs: list[LogRow] = field(default_factory=list)
     build_logs: list[LogRow] = field(default_factory=list)
+    image_kept: bool = True
+    """False once the plan's retention is over: it cannot be rolled back to."""
 
 
 @dataclass
@@ -170,5 +172,9 @@ class World:
     platform_incident: str | None = None
     shared_variables: dict[str, list[str]] = field(default_factory=dict)
     events: list[WorldEvent] = field(default_factory=list)
+    redeployments: list[str] = field(default_factory=list)
+    """Each rollback and redeployment that was performed: `rollback:<id>`, `redeploy:<id>`."""
+    status_of_new: str = "SUCCESS"
+    """The status of a deployment that a rollback or a redeployment makes."""
     neighbours: list[Neighbour] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)

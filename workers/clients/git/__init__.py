@@ -124,6 +124,17 @@ class Repositories:
 
         return self._with_mirror(name, [since_commit, head], read) if file else []
 
+    def commits_between(self, name: str, since_commit: str, head: str) -> list[tuple[str, str, str]]:
+        """(hash, subject, author) of the commits that `head` adds to another, newest first, at most MAX_COMMITS."""
+
+        def read(mirror: Path) -> list[tuple[str, str, str]]:
+            arguments = ("log", f"-{MAX_COMMITS}", "--format=%H%x1f%s%x1f%an", f"{since_commit}..{head}")
+            lines = git.run(mirror, *arguments).decode(errors="replace").split("\n")
+            rows = (line.split("\x1f") for line in lines)
+            return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
+
+        return self._with_mirror(name, [since_commit, head], read)
+
     # -- the agent's changes ----------------------------------------------------------------------
 
     def patch(self, name: str, base_commit: str, edited: Path) -> tuple[str, list[str]]:

@@ -1,6 +1,7 @@
 """Client for Railway's public GraphQL API: the structure of an environment, its metrics and its logs.
 
-All of it reads, but for the notification rules (`Railway.rules`), which `install` registers.
+All of it reads, but for the notification rules (`Railway.rules`), which `install` registers, and for rollbacks
+(`Railway.deployment_actions`), which a person asks for.
 
 Railway's own limits and the shape of its answers: https://docs.railway.com/integrations/api and the published schema.
 """
@@ -20,6 +21,7 @@ from pydantic import Field, SecretStr
 from workers.clients.railway import (
     activity,
     batch,
+    deployment_actions,
     documents,
     graphql_types,
     http_metrics,
@@ -30,6 +32,7 @@ from workers.clients.railway import (
     structure,
 )
 from workers.clients.railway.activity import LogActivity, UsageResult
+from workers.clients.railway.deployment_actions import DeploymentActions, DeploymentState, VariableChange
 from workers.clients.railway.documents import MAX_SERVICES_PER_REQUEST, STRUCTURE, ServiceQuery
 from workers.clients.railway.http_metrics import HttpMetrics, Limits
 from workers.clients.railway.log_lines import HttpLine
@@ -45,6 +48,8 @@ from workers.models import Deployment, DnsAnswer, Environment, Flow, LogLine, Mo
 __all__ = [
     "DOCUMENTS",
     "MAX_SERVICES_PER_REQUEST",
+    "DeploymentActions",
+    "DeploymentState",
     "EnvironmentStructure",
     "HttpLine",
     "HttpMetrics",
@@ -57,12 +62,15 @@ __all__ = [
     "ServiceUsage",
     "Traffic",
     "UsageResult",
+    "VariableChange",
     "VisibleEnvironment",
     "batches",
     "find_calls",
 ]  # fmt: skip
 
-DOCUMENTS = documents.DOCUMENTS | notification_rules.DOCUMENTS | projects.DOCUMENTS
+DOCUMENTS = (
+    documents.DOCUMENTS | deployment_actions.DOCUMENTS | notification_rules.DOCUMENTS | projects.DOCUMENTS
+)
 """Every document that the client can send, by operation name."""
 MAX_LINES = 5000
 """Lines per answer. Railway refuses a higher limit, and its log queries have no pages."""
@@ -138,6 +146,11 @@ class Railway:
         if self._has_account_token:
             return projects.read_environments(self._transport)
         return [projects.read_own_environment(self._transport)]
+
+    @property
+    def deployment_actions(self) -> DeploymentActions:
+        """Rollbacks and their end."""
+        return DeploymentActions(self._transport)
 
     @property
     def rules(self) -> NotificationRules:

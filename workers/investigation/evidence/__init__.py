@@ -1,11 +1,11 @@
 """Evidence: reads everything that helps to diagnose one failing service, and states it as numbered facts.
 
 `read_evidence` asks Railway for logs (`log_reading`), the repository (`code_changes`), Railway for the network
-(`network_reading`) and status pages, in this order of their worth, and
-`assembly` turns what was read into the evidence. Everything but the reading is pure: `suspects` chooses deployments,
-`requests` groups what was logged, `upstreams` finds outside hosts, `facts` builds the facts, and `fact_sentences`
-renders them. `investigation.logs` turns lines into records and patterns, `investigation.code` locates code, and
-`investigation.signs` reads what a record shows about its cause.
+(`network_reading`) and status pages, in this order of their worth, and `assembly` turns what was read into evidence.
+Last, `rollback_option` asks Railway whether a rollback is possible. Everything but the reading is pure: `suspects`
+chooses deployments, `requests` groups what was logged, `upstreams` finds outside hosts, `facts` builds the facts, and
+`fact_sentences` renders them. `investigation.logs` turns lines into records and patterns, `investigation.code` locates
+code, and `investigation.signs` reads what a record shows about its cause.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from workers.investigation.evidence.code_changes import find_repository, open_co
 from workers.investigation.evidence.log_reading import read_build_log, read_deployment_log, read_requests
 from workers.investigation.evidence.network_reading import read_network
 from workers.investigation.evidence.reading import Reading
+from workers.investigation.evidence.rollback_option import read_rollback
 from workers.investigation.evidence.suspects import examined_deployment, find_suspect
 from workers.models import Evidence, GapPart, Incident, Upstream
 
@@ -75,7 +76,9 @@ def read_evidence(
     upstreams = _read_upstreams(reading, examination, status_pages, http)
     if reading.unavailable is not None and (require_all or not reading.succeeded):
         raise reading.unavailable
-    return assemble(incident, service, material, examination, upstreams, reading.gaps)
+    evidence = assemble(incident, service, material, examination, upstreams, reading.gaps)
+    rollback = read_rollback(railway, repositories, incident, service, evidence.suspect)
+    return evidence.model_copy(update={"rollback": rollback})
 
 
 def _read_upstreams(
