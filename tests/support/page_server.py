@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from starlette.applications import Starlette
 
@@ -93,8 +92,8 @@ def page_settings(**environ: str) -> Settings:
     return read({"TRACKWALKER_SECRET": "s3cret", "TRACKWALKER_TIMEZONE": TIMEZONE, **environ}, dotenv=None)
 
 
-def build_page(sample: Sample, store: JournalStore, now: datetime, environ: Mapping[str, str]) -> Starlette:
-    """The web app with the page."""
+def build_page(site: Site) -> Starlette:
+    """The web app with a page."""
     endpoints = Endpoints(
         secrets=("s3cret",),
         ingest=lambda alerts: [alert.id for alert, _ in alerts],
@@ -102,25 +101,24 @@ def build_page(sample: Sample, store: JournalStore, now: datetime, environ: Mapp
         read_state=StoreState,
         notify_fallback=lambda _: None,
         scope=Scope(),
-        now=lambda: now,
+        now=site.now,
         token=lambda: "t",
     )
-    return build_app(
-        endpoints, page_routes(Site(page_settings(**environ), store, sample.backend(), lambda: now))
-    )
+    return build_app(endpoints, page_routes(site))
+
+
+def served_page(
+    sample: Sample, store: JournalStore, environ: Mapping[str, str], limits: ConnectionLimits | None = None
+) -> AbstractContextManager[str]:
+    """The address of a running server that shows a sample at the time of the samples."""
+    site = Site(page_settings(**environ), store, sample.backend(), lambda: samples.AT)
+    return served_site(site, limits)
 
 
 @contextmanager
-def served_page(
-    sample: Sample, store: JournalStore, environ: Mapping[str, str], limits: ConnectionLimits | None = None
-) -> Iterator[str]:
-    """The address of a running server with the page."""
-    server = build_server(
-        build_page(sample, store, samples.AT, environ),
-        "127.0.0.1",
-        free_port(),
-        limits or ConnectionLimits(),
-    )
+def served_site(site: Site, limits: ConnectionLimits | None = None) -> Iterator[str]:
+    """The address of a running server with a page."""
+    server = build_server(build_page(site), "127.0.0.1", free_port(), limits or ConnectionLimits())
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started, what="the server")
