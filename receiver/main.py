@@ -26,7 +26,7 @@ from receiver.metrics import read_state
 from receiver.page.backend import journal_backend
 from receiver.page.routes import page_routes
 from receiver.page.site import Site
-from receiver.server import build_server
+from receiver.server import bind, build_server
 from receiver.slack_actions import Collaborators, SlackActions
 from workers.actions import perform
 from workers.clients import slack_response
@@ -63,12 +63,17 @@ def main(arguments: Sequence[str]) -> int:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
     logs.set_level(config.log_level)
+    try:
+        listener = bind(HOST, config.port)
+    except SettingsError as error:
+        log.critical("invalid settings", extra={"why": str(error)})
+        return INVALID_SETTINGS
     if "--clock" in arguments:
         from receiver import clock
 
         clock.start_thread(config)
     _freeze()
-    build_server(composed, HOST, config.port, ConnectionLimits()).run()
+    build_server(composed, HOST, config.port, ConnectionLimits()).run(sockets=[listener])
     return 0
 
 

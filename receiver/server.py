@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -10,8 +15,13 @@ from typing import Any, cast
 import uvicorn
 
 from receiver.connection import ConnectionLimits, Connections, GuardedProtocol
+from workers.errors import SettingsError
 
+BIND_RETRY_SECONDS = 1.0  # between two attempts to listen on a port that another program has
+REMIND_ATTEMPTS = 600  # attempts until the port is named again: ten minutes
 TICK_SECONDS = 1.0  # uvicorn renews the Date header of its responses at this interval
+
+log = logging.getLogger("trackwalker.web")
 
 
 class Server(uvicorn.Server):
@@ -38,6 +48,42 @@ class Server(uvicorn.Server):
         if self._loop is not None and self._woken is not None:
             # A signal handler runs between two bytecodes of any code: only the thread-safe call may be used here.
             self._loop.call_soon_threadsafe(self._woken.set)
+
+
+def bind(host: str, port: int, wait: Callable[[float], None] = time.sleep) -> socket.socket:
+    """A socket that listens on the port, as soon as no other program does.
+
+    While another program has the port, this process waits: a restart would cost a second and tell nothing more.
+
+    Args:
+        wait: waits so many seconds between two attempts.
+
+    Raises:
+        SettingsError: this user may not listen on the port.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    attempts = 0
+    while True:
+        try:
+            listener.bind((host, port))
+        except PermissionError:
+            raise SettingsError(("PORT", f"{port} may be used by root only. Set a port above 1023")) from None
+        except OSError as error:
+            if attempts % REMIND_ATTEMPTS == 0:
+                log.warning("port not available, waiting", extra={"why": _port_text(port, error)})
+            attempts += 1
+            wait(BIND_RETRY_SECONDS)
+            continue
+        if attempts:
+            log.info("port available", extra={"port": port})
+        return listener
+
+
+def _port_text(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use by another program. Waiting for it; or set PORT to another one"
+    return f"Port {port} cannot be used: {error.strerror}. Waiting for it; or set PORT to another one"
 
 
 def build_server(app: Any, host: str, port: int, limits: ConnectionLimits) -> Server:

@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "remediation": LAYER_4,
     "actions": LAYER_4,
     "views": LAYER_4,
-    "doctor": {*LAYER_4, "remediation"},
+    "doctor": {*LAYER_4, "remediation", "views"},
     "notifications": LAYER_4,
     "pipeline": {*LAYER_4, "remediation", "notifications"},
     "cli": {*LAYER_4, "remediation", "actions", "views", "doctor"},

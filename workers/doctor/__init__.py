@@ -48,7 +48,9 @@ def examine(
     context.close()
     settings = check_settings(present) if not areas or AREA.lower() in areas else ()
     results = (result for result in report.results if not areas or result.area.lower() in areas)
-    return report.model_copy(update={"results": (*settings, *results)})
+    watched = context.watched.result() if context.watched.done() else ()
+    labels = tuple(item.label for item in watched)
+    return report.model_copy(update={"results": (*settings, *results), "watched": labels})
 
 
 def all_areas() -> list[str]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.errors import SettingsError
 from workers.models.check_results import CheckResult, CheckStatus
-from workers.runtime import environment, settings
+from workers.runtime import environment, settings, store
 from workers.runtime.dotenv_file import DotenvFile, read_dotenv
 from workers.runtime.misspelt_settings import setting_names, similar_names, unknown_names, wrongly_copied
 from workers.runtime.settings import Settings
@@ -70,6 +71,13 @@ def _unreadable(present: PresentSettings) -> Iterator[CheckResult]:
     for unknown in unknown_names(present.environ):
         repair = f"rename it to {unknown.closest}" if unknown.closest else "remove it"
         yield _error(str(unknown), repair)
+    if present.settings.redis_url:
+        try:
+            store.connect(present.settings)
+        except SettingsError as malformed:
+            yield from (
+                _error(f"{name} {reason}", "correct REDIS_URL") for name, reason in malformed.problems
+            )
     for name, reason in wrongly_copied(present.environ):
         what, _, repair = reason.partition(": ")
         yield _error(f"{name} {what}", repair)

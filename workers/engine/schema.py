@@ -20,6 +20,7 @@
 | `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
 | `dedup:<key>` | string: the alert that answers for repeats of this body or firing | STORE_ALERT | the sender's window, at most 7 days |
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
+| `doctor` | string: the results of the checks at the last start (JSON) | `engine.last_checks` | 30 days |
 | `probe:<nonce>` | string | `incidents.intake`, for our own test webhook | 10 minutes |
 | `no_problem:<digest>` | string: the alert that got an answer lately | `incidents.answers` | 5 minutes |
 | `reserved:<digest>` | string: the incident that fixes this fault location | RESERVE | 30 days, or until it is released |
@@ -96,6 +97,7 @@ DECISIONS = PREFIX + "decisions"
 ENDED_DECISIONS = PREFIX + "decisions:ended"
 AUDIT = PREFIX + "audit"
 COUNTERS = PREFIX + "counters"
+LAST_CHECKS = PREFIX + "doctor"
 RATE_LIMIT = PREFIX + "railway:rate_limit"
 DUPLICATE_CHECK_PREFIX = PREFIX + "notification:dedupe:"
 PAGE_SESSION_PREFIX = PREFIX + "page:session:"

@@ -40,6 +40,8 @@ class CheckReport(Model):
     results: tuple[CheckResult, ...]
     at: Moment
     seconds: float = 0.0
+    watched: tuple[str, ...] = ()
+    """The watched environments that could be read: `acme / production`."""
 
     @property
     def exit_code(self) -> int:

@@ -100,7 +100,7 @@ def landlock_version() -> int:
 
 
 def _log(sandbox: Sandbox) -> Sandbox:
-    facts = {"level": sandbox.describe(), "limitations": list(sandbox.limitations)}
+    facts = {"isolation": sandbox.describe(), "limitations": list(sandbox.limitations)}
     log.log(logging.WARNING if sandbox.limitations else logging.INFO, "sandbox built", extra=facts)
     return sandbox
 

@@ -56,7 +56,7 @@ def test_a_command_names_the_process_that_runs_the_embedded_store(tmp_path: Path
     process = run_command(tmp_path, "list")
 
     assert process.returncode == 1
-    assert "`python -m workers up`" in process.stderr
+    assert "`trackwalker up`" in process.stderr
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,9 @@ def test_a_malformed_redis_url_is_refused_at_once(tmp_path: Path, command: list[
 
     process = run_command(tmp_path, *command, REDIS_URL=url, **REQUIRED_SETTINGS)
 
-    assert process.returncode == 1
-    assert "trackwalker: REDIS_URL: must be redis://" in process.stderr
+    assert process.returncode == (2 if command[0] == "up" else 1)
+    assert "REDIS_URL" in process.stderr
+    assert "must be redis://" in process.stderr
     assert "sekret" not in process.stderr
     assert not (tmp_path / "started").exists()
 
@@ -102,13 +103,34 @@ def test_a_sweep_without_environments_names_the_setting(tmp_path: Path) -> None:
     assert "TRACKWALKER_ENVIRONMENTS" in process.stderr
 
 
-def test_settings_that_only_fixes_need_are_listed_as_optional(tmp_path: Path) -> None:
-    output = run_command(tmp_path, "up").stderr
+def test_a_start_without_required_settings_names_those_that_only_fixes_need_as_warnings(
+    tmp_path: Path,
+) -> None:
+    process = run_command(tmp_path, "up")
 
-    required, _, optional = output.partition("optional settings that are not set:")
-    assert "TRACKWALKER_SECRET" in required
-    assert "GITHUB_TOKEN" not in required
-    assert output.count("GITHUB_TOKEN") == optional.count("GITHUB_TOKEN") == 1
+    lines = process.stderr.splitlines()
+    assert process.returncode == 2
+    assert any("✗ TRACKWALKER_SECRET: not set" in line for line in lines)
+    assert any("! GITHUB_TOKEN, or GITHUB_APP_ID" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TRACKWALKER_MODES", "report", "TRACKWALKER_MODES is not a setting; did you mean TRACKWALKER_MODE?"),
+        ("TRACKWALKER_MODE", "dry", "must be 'shadow', 'report', 'draft' or 'full'"),
+    ],
+)
+def test_a_misspelt_or_unreadable_setting_stops_the_start(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    (tmp_path / "Procfile").write_text("one: touch started\n")
+
+    process = run_command(tmp_path, "up", "--procfile", "Procfile", **REQUIRED_SETTINGS, **{name: value})
+
+    assert process.returncode == 2
+    assert words in " ".join(process.stderr.split())
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_mute_of_zero_seconds_ends_the_mute(tmp_path: Path, store: redis.Redis, store_url: str) -> None:
@@ -126,4 +148,4 @@ def test_a_redis_that_never_answers_times_out_within_seconds(tmp_path: Path) -> 
         process = run_command(tmp_path, "list", REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
 
     assert process.returncode == 1
-    assert "TimeoutError (check REDIS_URL)" in process.stderr
+    assert "no answer in time (check REDIS_URL)" in process.stderr

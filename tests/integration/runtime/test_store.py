@@ -79,7 +79,7 @@ def test_the_embedded_store_is_durable(own: redis.Redis, folder: Path) -> None:
     [
         ("maxmemory-policy", "allkeys-lru", "maxmemory-policy allkeys-lru"),
         ("maxmemory-policy", "volatile-ttl", "set noeviction"),
-        ("appendonly", "no", "Set appendonly yes"),
+        ("appendonly", "no", "set appendonly yes"),
         ("appendfsync", "everysec", "the last second or two"),
         ("appendfsync", "no", "what the system has not yet written"),
     ],
@@ -251,12 +251,13 @@ def test_a_worker_warns_at_its_start(
     assert "everysec" in warning
 
 
-def started(tmp_path: Path, **settings: str) -> list[dict[str, str]]:
-    """The log of an `up` that ends as soon as its only child runs."""
+def problems_at_start(tmp_path: Path, **settings: str) -> list[str]:
+    """The problems of Redis that an `up` names, which ends as soon as it has checked the installation."""
     (tmp_path / "Procfile").write_text("one: sh -c 'touch here; exec sleep 600'\n")
     environment = {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TRACKWALKER_DATA_DIR": str(tmp_path / "of-up"),
         "TRACKWALKER_SECRET": "s", "RAILWAY_API_TOKEN": "t", "TRACKWALKER_ENVIRONMENTS": "p/e",
+        "RAILWAY_API_URL": "http://127.0.0.1:1",
     }  # fmt: skip
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
@@ -265,21 +266,21 @@ def started(tmp_path: Path, **settings: str) -> list[dict[str, str]]:
             env=environment | settings,
             stderr=log,
         )
-        wait_until((tmp_path / "here").exists, what="the child")
+        checked = lambda: '"installation checked"' in (tmp_path / "log").read_text()  # noqa: E731 (one use)
+        wait_until(checked, seconds=30, what="the checks")
+        assert (tmp_path / "here").exists()
         process.terminate()
         assert process.wait(30) == 0
-    return [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-
-
-def why(lines: list[dict[str, str]]) -> list[str]:
-    return [line["why"] for line in lines if line["message"] == WARNING]
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    failed = [line for line in lines if line["message"] == "check failed" and line["area"] == "Redis"]
+    return [f"{line['what']}: {line['repair']}" for line in failed]
 
 
 def test_up_warns_of_an_external_redis_and_starts(own: redis.Redis, url: str, tmp_path: Path) -> None:
     own.config_set("appendfsync", "everysec")
     own.config_set("maxmemory-policy", "allkeys-lru")
 
-    warnings = why(started(tmp_path, REDIS_URL=url))
+    warnings = problems_at_start(tmp_path, REDIS_URL=url)
 
     assert len(warnings) == 2
     assert any("appendfsync is everysec" in warning for warning in warnings)
@@ -287,7 +288,7 @@ def test_up_warns_of_an_external_redis_and_starts(own: redis.Redis, url: str, tm
 
 
 def test_up_warns_of_an_embedded_store_without_a_volume_and_starts(tmp_path: Path) -> None:
-    [warning] = why(started(tmp_path, RAILWAY_ENVIRONMENT_ID="env"))
+    [warning] = problems_at_start(tmp_path, RAILWAY_ENVIRONMENT_ID="env")
 
     assert "mount a volume there, or set REDIS_URL" in warning
 
@@ -295,4 +296,4 @@ def test_up_warns_of_an_embedded_store_without_a_volume_and_starts(tmp_path: Pat
 def test_up_starts_with_a_redis_that_refuses_config(own: redis.Redis, url: str, tmp_path: Path) -> None:
     guest = limited(own, url, "-config")
 
-    assert why(started(tmp_path, REDIS_URL=guest)) == []
+    assert problems_at_start(tmp_path, REDIS_URL=guest) == []
