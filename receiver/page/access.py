@@ -57,7 +57,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Visit:
-    """What is known about a request without trusting it.
+    """A request as far as the access check reads it; nothing in it is trusted.
 
     Args:
         headers: names in lower case; a name can occur more than once.

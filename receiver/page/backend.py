@@ -1,4 +1,4 @@
-"""What the page reads and does, as functions: the views of the journal and the actions of people.
+"""The functions behind the page: the views of the journal and the actions of people.
 
 Each loads its module when it is called first: an installation whose page nobody opens does not pay for it.
 """

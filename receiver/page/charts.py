@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workers.views.shapes import Chart
 
-WIDTH, HEIGHT = 360, 190  # units of the view box; on a phone about one pixel each
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 22, 24  # margins for the labels
+WIDTH = 360  # units of the view box; on a phone about one pixel each
+HEIGHT = 190  # units of the view box
+LEFT = 44  # margin for the labels of the value axis
+RIGHT = 8  # margin for half a label of the time axis
+TOP = 22  # margin for the labels of onset and deployments
+BOTTOM = 24  # margin for the time axis
 MAX_POINTS = 120  # of a drawn line: more cannot be told apart at this width
 MAX_TABLE_ROWS = 24  # of the table that stands in for the picture
 HEADROOM = 1.08  # of the axis above the largest value
@@ -98,8 +102,8 @@ def draw(chart: Chart, zone: tzinfo) -> Drawing:
 def _axis_top(values: Sequence[float], others: Sequence[float | None]) -> float:
     """The end of the value axis. A limit far above all values would flatten the line, so it is left out."""
     highest = max(values, default=0.0)
-    shown = [other for other in others if other is not None and math.isfinite(other)]
-    near = [other for other in shown if not values or other <= 4 * max(highest, 1e-9)]
+    finite = [other for other in others if other is not None and math.isfinite(other)]
+    near = [other for other in finite if not values or other <= 4 * max(highest, 1e-9)]
     top = max([highest, *near], default=0.0)
     return top * HEADROOM if top > 0 else 1.0
 

@@ -30,9 +30,11 @@ def enter(site: Site, request: Request, form: Form | None) -> Response:
         return responses.redirect("/")
     forms.check_origin(request.headers, site.url)
     next_path = responses.own_path(fields.get("next", "/"))
-    known = sessions.find_browser(site.keys, responses.read_cookie(request, responses.BROWSER_COOKIE))
+    browser = sessions.find_browser(site.keys, responses.read_cookie(request, responses.BROWSER_COOKIE))
     peer = request.client.host if request.client else ""
-    attempt = login.attempt(site.store, password.get_secret_value(), fields.get("password", ""), peer, known)
+    attempt = login.attempt(
+        site.store, password.get_secret_value(), fields.get("password", ""), peer, browser
+    )
     if not attempt.accepted:
         log.warning("login refused", extra={"peer": peer, "wait_seconds": attempt.wait_seconds})
         return _form(site, request, next_path, attempt)

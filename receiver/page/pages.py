@@ -27,7 +27,7 @@ QUERY_FIELDS = ("text", "service", "environment", "category", "state", "is_open"
 
 
 def now(call: Call) -> Response:
-    """What is broken now, and what Trackwalker is doing."""
+    """The overview: open incidents, the services, and the work of Trackwalker."""
     version = call.site.backend.versions(frozenset({NOW}))[NOW]
     overview = call.site.backend.overview(call.site.now())
     return call.render("now.html", topic=NOW, version=version, overview=overview)
@@ -78,9 +78,9 @@ def history(call: Call) -> Response:
     from workers.views.history import HistoryQuery
     from workers.views.shapes import IncidentState
 
-    asked = call.request.query_params
-    fields = {name: asked[name][:200] for name in QUERY_FIELDS if asked.get(name)}
-    page = asked.get("page", "1")
+    given = call.request.query_params
+    fields = {name: given[name][:200] for name in QUERY_FIELDS if given.get(name)}
+    page = given.get("page", "1")
     try:
         query = HistoryQuery.model_validate({**fields, "page": page})
     except ValidationError:
@@ -97,12 +97,12 @@ def history(call: Call) -> Response:
 
 
 def decisions(call: Call) -> Response:
-    """What people have paused, muted or declared no problem."""
+    """The pauses, mutes, snoozes and not-a-problems of people."""
     return call.render("decisions.html", topic=NOW, version="", decisions=call.site.backend.decisions())
 
 
 def audit(call: Call) -> Response:
-    """Who did what, the newest first."""
+    """The actions of people, the newest first."""
     entries = call.site.backend.audit(AUDIT_ROWS, _entry_id(call.request.query_params.get("before", "")))
     return call.render("audit.html", entries=entries, has_more=len(entries) == AUDIT_ROWS)
 

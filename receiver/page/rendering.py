@@ -20,7 +20,8 @@ from workers.models.links import incident_path, rollback_path
 from workers.runtime.text import format_duration, plural
 
 TEMPLATES = Path(__file__).with_name("templates")
-THOUSAND, MILLION = 1_000, 1_000_000
+THOUSAND = 1_000  # from which counts are written with k
+MILLION = 1_000_000  # from which they are written with M
 
 
 def build_environment(zone: tzinfo) -> Environment:

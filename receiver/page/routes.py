@@ -19,25 +19,25 @@ from workers.models.links import incident_of_path
 def page_routes(site: Site) -> list[BaseRoute]:
     """All routes of the page."""
 
-    def shown(path: str, view: View) -> Route:
+    def page(path: str, view: View) -> Route:
         return Route(path, guard(site, view), methods=["GET"])
 
     return [
         asset_route(),
-        shown("/", pages.now),
-        shown("/incidents/{name}.json", pages.incident_json),
-        shown("/incidents/{name}.md", pages.incident_markdown),
-        shown("/incidents/{name}", pages.incident),
-        shown("/incidents/{name}/rollback", pages.rollback),
-        shown("/records/{journal}/{record}", pages.record),
-        shown("/history", pages.history),
-        shown("/decisions", pages.decisions),
-        shown("/audit", pages.audit),
+        page("/", pages.now),
+        page("/incidents/{name}.json", pages.incident_json),
+        page("/incidents/{name}.md", pages.incident_markdown),
+        page("/incidents/{name}", pages.incident),
+        page("/incidents/{name}/rollback", pages.rollback),
+        page("/records/{journal}/{record}", pages.record),
+        page("/history", pages.history),
+        page("/decisions", pages.decisions),
+        page("/audit", pages.audit),
         Route("/actions", guard(site, presses.press), methods=["POST"]),
         Route("/login", public(site, logins.show), methods=["GET"]),
         Route("/login", public(site, logins.enter), methods=["POST"]),
         Route("/logout", guard(site, logins.leave), methods=["POST"]),
-        shown("/events", _events),
+        page("/events", _events),
     ]
 
 

@@ -1,7 +1,7 @@
 """Sessions of browsers: signed cookies, their server-side half in Redis, and the tokens of forms.
 
-The signing key is derived from the password and TRACKWALKER_SECRET: whoever changes the password ends all sessions. A
-session is also a key in Redis, so a copied cookie is worthless after a logout.
+The signing key is derived from the password and TRACKWALKER_SECRET: another password ends all sessions. A session is
+also a key in Redis, so a copied cookie is worthless after a logout.
 """
 
 from __future__ import annotations

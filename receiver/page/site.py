@@ -42,7 +42,7 @@ log = logging.getLogger("trackwalker.page")
 
 
 class Site:
-    """What all requests of the page share."""
+    """The collaborators of all requests to the page."""
 
     def __init__(
         self, settings: Settings, store: JournalStore, backend: Backend,

@@ -300,7 +300,7 @@ def incident(**changes: Any) -> shapes.IncidentView:
             shapes.EarlierRow(
                 id=OLD,
                 opened_at=AT - timedelta(days=56),
-                text="#29 fixed this on 3 Oct; it held 41 days",
+                text="#29 fixed this on 3 Oct; no trouble for 41 days",
                 pull=PULL,
             ),
         ),
