@@ -47,6 +47,8 @@ def _events(call: Call) -> Response:
     name = call.request.query_params.get("incident", "")
     if name and not pages.INCIDENT_NAME.fullmatch(name):
         raise HTTPException(404)
+    if call.request.method == "HEAD":
+        return Response(media_type="text/event-stream")
     if live.is_full:
         return PlainTextResponse("too many live pages are open\n", 503, headers={"Retry-After": "30"})
     topic = incident_of_path(name) if name else NOW

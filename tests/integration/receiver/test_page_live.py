@@ -95,6 +95,13 @@ def test_open_streams_are_bounded(store: redis.Redis, monkeypatch: pytest.Monkey
     assert answer.headers["retry-after"]
 
 
+def test_head_opens_no_stream(store: redis.Redis) -> None:
+    with served_page(Sample(), JournalStore(store), {}) as url:
+        answer = httpx.head(url + "/events", timeout=5)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
 def test_open_streams_do_not_hold_up_a_shutdown(store: redis.Redis) -> None:
     began = 0.0
     with ThreadPoolExecutor() as threads:

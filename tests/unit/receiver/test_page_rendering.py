@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,6 +23,7 @@ from receiver.page.rendering import (
 from tests.support import page_samples as samples
 from workers.views.shapes import Chart
 
+ROOT = Path(__file__).parents[3]
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 28, 2, 21, tzinfo=UTC)
 
@@ -94,6 +98,15 @@ def test_templates_escape_every_value() -> None:
     assert not set(rendered.removeprefix("<a title='").removesuffix("</a>").replace("'>", "", 1)) & set(
         "<>'\""
     )
+
+
+def test_a_web_process_whose_page_nobody_opens_loads_neither_templates_nor_views() -> None:
+    code = "import receiver.main, sys; print('\\n'.join(sys.modules))"
+
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    loaded = [name for name in run.stdout.split() if name.startswith(("jinja2", "workers.views"))]
+    assert loaded == []
 
 
 # ---- charts ----
