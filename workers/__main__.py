@@ -14,6 +14,7 @@ from workers.cli.commands import (
     doctor,
     evaluate,
     fix,
+    init,
     install,
     lookback,
     mute,
@@ -31,7 +32,7 @@ from workers.errors import TrackwalkerError
 
 # In the order of the help: run, look, control, try out.
 COMMANDS = (
-    install, up, doctor, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate,
+    init, doctor, install, up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate,
     diagnose, verify,
 )  # fmt: skip
 

@@ -246,8 +246,13 @@ def _checked_url(name: str, url: str) -> str:
     return url.rstrip("/")
 
 
+def key_variables(provider: str) -> tuple[str, ...]:
+    """The environment variables that may hold a provider's key; the first one that is set wins."""
+    return KEY_VARIABLES.get(provider, (re.sub(r"[^A-Z0-9]", "_", provider.upper()) + "_API_KEY",))
+
+
 def _key(name: str, model: str, options: Mapping[str, Any], keys: Mapping[str, SecretStr]) -> str:
-    variables = KEY_VARIABLES.get(name, (re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_API_KEY",))
+    variables = key_variables(name)
     values = (keys[variable].get_secret_value() for variable in variables if variable in keys)
     key = str(options.get("apiKey") or next(values, ""))
     # A base URL without a key is a local model, which needs none.

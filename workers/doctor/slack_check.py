@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -188,6 +188,41 @@ def _search(context: Context, name: str, types: str, names: list[str]) -> dict[s
         if not cursor:
             return None
     return None
+
+
+def member_channels(context: Context) -> list[str] | None:
+    """The names of the channels that the bot is in, as far as its scopes let it see them; None for a refused token.
+
+    Raises:
+        NotAvailable: Slack does not answer, or limits our rate.
+    """
+    names: list[str] = []
+    if not _call(context, "auth.test")[1].get("ok"):
+        return None
+    for types in ("public_channel,private_channel", "public_channel"):
+        answer = _list_channels(context, types, lambda channel: names.append(str(channel.get("name"))))
+        if answer.get("ok"):
+            break
+    return sorted(names)
+
+
+def _list_channels(context: Context, types: str, take: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Pass on each channel that the bot is in; the last answer."""
+    cursor = ""
+    answer: dict[str, Any] = {}
+    for _ in range(MAX_PAGES):
+        params: dict[str, str | int] = {"types": types, "limit": PER_PAGE, "exclude_archived": "true"}
+        _, answer = _call(
+            context, "conversations.list", params=params | ({"cursor": cursor} if cursor else {})
+        )
+        for channel in answer.get("channels") or ():
+            if isinstance(channel, dict) and channel.get("is_member") and not channel.get("is_archived"):
+                take(channel)
+        metadata = answer.get("response_metadata")
+        cursor = str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
+        if not cursor:
+            break
+    return answer
 
 
 def _post(context: Context, channel: str) -> Iterator[CheckResult]:
