@@ -39,6 +39,7 @@ from workers.models import (
 
 # Delay of the second check of an alert whose service looks healthy, because metrics may lag behind.
 RECHECK_SECONDS = 300.0
+MAX_UNKNOWN_NAMES = 3  # names of no service that an answer lists, likeliest first
 MAX_FINDINGS = 3  # findings that an answer lists, worst first
 
 
@@ -59,6 +60,9 @@ def answer_from_survey(
     if not named and not _is_unknown_everywhere(store, survey, alert):
         return
     answer = make_answer(survey, findings, alert, named, _open_incidents(store, survey))
+    if len(named) == 1:
+        # From here on the alert states its service: its messages name it, and a mute of the service holds for them.
+        alert = alert.model_copy(update={"service_id": named[0].id, "service_name": named[0].name})
     _send(store, survey, alert, answer, scope)
     recheck = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
     fields = {records.ALERT.field: records.ALERT.pack(recheck)}
@@ -96,6 +100,7 @@ def make_answer(
         failed_requests=sum(minute.server_errors for minute in traffic),
         platform_incident=survey.platform_incident or "",
         reason=f"{survey.project_name}/{survey.environment_name}",
+        unknown_names=alert.names[:MAX_UNKNOWN_NAMES] if not (named or wants_service) else (),
     )
 
 
@@ -179,9 +184,10 @@ def _send(store: JournalStore, survey: Survey, alert: Alert, answer: Answer, sco
     same_answer = digest(scope, answer.kind.value, kinds, gaps)
     if _is_answered_recently(store, survey, alert, same_answer):
         store.wake(key, drop_reason=DropReason.ANSWERED_RECENTLY.value)
-    elif not store.wake(key, answer=pack(answer, Answer)):
+        return
+    fields = {records.ALERT.field: records.ALERT.pack(alert), "answer": pack(answer, Answer)}
+    if not store.wake(key, **fields):
         # No acknowledgement was scheduled for a forwarded alert, so it has no notification yet.
-        fields = {records.ALERT.field: records.ALERT.pack(alert), "answer": pack(answer, Answer)}
         store.open_with(key, "notify", fields)
 
 

@@ -66,6 +66,8 @@ class Answer(Model):
     """The decision that what was found is no problem (`NOT_A_PROBLEM`)."""
     platform_incident: str = ""
     """Railway's description of its own incident."""
+    unknown_names: tuple[str, ...] = ()
+    """The names by which the alert's labels mean a service, if none of them is one."""
     at: Moment | None = None
     """The last ping before the silence (`PINGS_MISSING`, `PINGS_RESUMED`)."""
     reason: str = ""

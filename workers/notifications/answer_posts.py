@@ -63,6 +63,7 @@ def answer_post(alert: Alert | None, answer: Answer, look: Presentation) -> Slac
     if answer.kind is AnswerKind.CHRONIC and answer.incident_id and look.has_modals:
         buttons.append(Button("Not a problem…", Control.NOT_A_PROBLEM.value, value=answer.incident_id))
     reads = [f"{escape(format_gaps(answer.failed_reads))}."] if answer.failed_reads else []
+    reads += [_unknown_names(answer)] if answer.unknown_names else []
     platform = safe_line(answer.platform_incident, MAX_REASON)
     reads += [f"Railway reports an incident of its own: {escape(platform)}."] if platform else []
     footer = (escape(safe_line(alert.message, MAX_ALERT)),) if alert is not None and alert.message else ()
@@ -119,6 +120,15 @@ def _words(alert: Alert | None, answer: Answer, look: Presentation) -> tuple[str
             figures = f": {traffic}" if traffic else ""
             healthy = f"Checked {span}: no problem found{figures}."
             return "✅", f"{name} looks healthy: {_lower(sender)} is not confirmed", [healthy, again]
+
+
+def _unknown_names(answer: Answer) -> str:
+    """`The alert names node, which is no service here. If …`: how the next alert finds its service."""
+    names = [safe_line(name, MAX_NAME) for name in answer.unknown_names]
+    return escape(
+        f"The alert names {', '.join(names)}, and no service here has that name. "
+        f"If it means one, set TRACKWALKER_SERVICE_MAP={names[0]}=<service>."
+    )
 
 
 def _decided(answer: Answer, look: Presentation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.pipeline import PipelineHarness, StartHarness
+from workers.engine import records
 from workers.engine.schema import PREFIX, EndedAs
 from workers.incidents.intake import RESOLVED
 
@@ -67,3 +68,29 @@ def test_a_native_alert_is_answered_by_the_incident_of_the_service_that_it_label
 
         notification = pipeline.journal.fields(f"{PREFIX}notification:alert:{alert}")
         assert notification["merged_into"]
+
+
+def test_the_answer_to_a_labelled_alert_names_the_service(start: StartHarness) -> None:
+    with start(failing="no") as pipeline:
+        alert = pipeline.alert(
+            source="alertmanager", kind="firing", service_id=None, service_name=None, project_id=None,
+            environment_id=None, names=("Shop",), message="High latency",
+        )  # fmt: skip
+
+        pipeline.drive(lambda: "shop looks healthy" in "".join(pipeline.slack.texts))
+
+        stored = pipeline.journal.read_record(f"{PREFIX}notification:alert:{alert}", records.ALERT)
+        assert stored is not None
+        assert stored.service_id == "svc-shop"
+
+
+def test_the_answer_says_which_label_names_no_service(start: StartHarness) -> None:
+    with start(failing="no") as pipeline:
+        pipeline.alert(
+            source="alertmanager", kind="firing", service_id=None, service_name=None, project_id=None,
+            environment_id=None, names=("node<x>",), message="High load",
+        )  # fmt: skip
+
+        pipeline.drive(lambda: "TRACKWALKER_SERVICE_MAP=node" in str(pipeline.slack.messages))
+
+        assert "<x>" not in str(pipeline.slack.messages)
