@@ -16,6 +16,14 @@ PIPE_READ_BYTES = 4096  # more signals than arrive between two looks of a proces
 ECHO_SECONDS = 1.0
 
 
+def hold() -> None:
+    """Keep ending signals pending until `Signals` is made, also by the program that replaces this one by exec.
+
+    Race: a signal that the interpreter has taken, but whose handler has not run yet, is lost with exec.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
 class Signals:
     """The signals of this process. Only the main thread may make and use it.
 
@@ -43,6 +51,8 @@ class Signals:
             signal.signal(number, lambda *_: None)
         for number in ENDING:
             signal.signal(number, self._end)
+        # The process that became this one by exec may have blocked them. What arrived since is delivered now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     @property
     def is_ending(self) -> bool:

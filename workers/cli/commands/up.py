@@ -74,6 +74,7 @@ def run(_: Settings | None, options: argparse.Namespace) -> int:
 
 def _become_supervisor(settings: Settings, procfile: Path | None, *, with_checks: bool) -> NoReturn:
     """Replace this process with the supervisor: the same process id, without the libraries loaded so far."""
+    from workers.runtime import signals
     from workers.runtime.environment import DATA_DIR, data_dir
     from workers.runtime.supervise import WITH_CHECKS
 
@@ -84,6 +85,7 @@ def _become_supervisor(settings: Settings, procfile: Path | None, *, with_checks
         os.environ["REDIS_URL"] = settings.redis_url.get_secret_value()
     arguments = [*([str(procfile)] if procfile else []), *([WITH_CHECKS] if with_checks else [])]
     command = [sys.executable, "-m", "workers.runtime.supervise", *arguments]
+    signals.hold()
     os.execv(sys.executable, command)  # noqa: S606 (no shell, and a fixed command)
 
 
