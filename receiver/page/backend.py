@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from receiver.page import live
@@ -18,7 +18,9 @@ from workers.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from workers.views.history import HistoryQuery
-    from workers.views.shapes import HistoryPage, IncidentView, Overview, RecordView
+    from workers.views.shapes import HistoryPage, IncidentView, JournalPage, Overview, RecordView
+
+JournalKind = Literal["alert", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Backend:
     incident: Callable[[str], IncidentView | None]
     record: Callable[[str, str], RecordView | None]
     history: Callable[[HistoryQuery], HistoryPage]
+    journals: Callable[[JournalKind, int], JournalPage]
     decisions: Callable[[], Sequence[Decision]]
     audit: Callable[[int, str], Sequence[AuditEntry]]
     markdown: Callable[[IncidentView], str]
@@ -64,13 +67,18 @@ def journal_backend(store: JournalStore, settings: Settings) -> Backend:
 
         return module.search(store, query)
 
+    def journals(kind: JournalKind, page: int) -> JournalPage:
+        from workers.views import journal_pages as module
+
+        return module.read(store, kind, page)
+
     def markdown(view: IncidentView) -> str:
         from workers.views import postmortem
 
         return postmortem.markdown(view)
 
     return Backend(
-        overview=overview, incident=incident, record=record, history=history, markdown=markdown,
+        overview=overview, incident=incident, record=record, history=history, journals=journals, markdown=markdown,
         decisions=lambda: _decisions(store), audit=lambda limit, before: _audit(store, limit, before),
         perform=lambda action: _perform(store, action, ZoneInfo(settings.timezone)),
         versions=lambda topics: live.read_versions(store, topics),

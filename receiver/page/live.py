@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import DECISIONS, ENDED, OPEN, journal_key
+from workers.engine.schema import DECISIONS, ENDED, OPEN, journal_id, journal_key
 from workers.errors import NotAvailable
 
 POLL_SECONDS = 2.0  # a change is shown about a second later on average
@@ -99,7 +99,7 @@ def read_versions(store: JournalStore, topics: frozenset[str]) -> dict[str, str]
         NotAvailable: Redis does not answer.
     """
     ordered = sorted(topics)
-    opened = sorted(raw.decode() for raw in store.command("hvals", OPEN)) if NOW in topics else []
+    opened = sorted(journal_id(raw.decode()) for raw in store.command("hvals", OPEN)) if NOW in topics else []
     common = _common(store) if NOW in topics else b""
     versions = {}
     for topic in ordered:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from receiver.page.backend import JournalKind
 from receiver.page.live import NOW
 from receiver.page.site import Call
 from workers.engine.stage_table import stages_of
@@ -22,6 +23,7 @@ AUDIT_ROWS = 50
 INCIDENT_NAME = re.compile(r"[0-9A-Za-z]{1,64}-[0-9A-Za-z]{1,64}", re.ASCII)
 RECORD_NAME = re.compile(r"[0-9A-Za-z_.:\-]{1,120}", re.ASCII)
 JOURNAL_ID = re.compile(r"[0-9A-Za-z_.:\-]{1,300}", re.ASCII)
+PAGE_NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
 QUERY_FIELDS = ("text", "service", "environment", "category", "state", "is_open")
 
@@ -94,6 +96,23 @@ def history(call: Call) -> Response:
         "history.html", result=result, fields=fields, link=link,
         categories=list(Category), states=list(IncidentState),
     )  # fmt: skip
+
+
+def alerts(call: Call) -> Response:
+    """The alerts that arrived, the newest first."""
+    return _journals(call, "alert")
+
+
+def checks(call: Call) -> Response:
+    """The checks of the environments, the newest first."""
+    return _journals(call, "sweep")
+
+
+def _journals(call: Call, kind: JournalKind) -> Response:
+    number = call.request.query_params.get("page", "1")
+    page = int(number) if PAGE_NUMBER.fullmatch(number) else 1
+    result = call.site.backend.journals(kind, page)
+    return call.render("journals.html", kind=kind, result=result)
 
 
 def decisions(call: Call) -> Response:

@@ -31,6 +31,8 @@ def page_routes(site: Site) -> list[BaseRoute]:
         page("/incidents/{name}/rollback", pages.rollback),
         page("/records/{journal}/{record}", pages.record),
         page("/history", pages.history),
+        page("/alerts", pages.alerts),
+        page("/checks", pages.checks),
         page("/decisions", pages.decisions),
         page("/audit", pages.audit),
         Route("/actions", guard(site, presses.press), methods=["POST"]),

@@ -474,6 +474,28 @@ def history() -> shapes.HistoryPage:
     )
 
 
+def journals() -> shapes.JournalPage:
+    return shapes.JournalPage(
+        rows=(
+            shapes.JournalRow(
+                id="alert:20261128-1",
+                kind="alert",
+                at=minutes(18),
+                ended_at=minutes(17),
+                state="answered by an incident",
+                text="Railway: Monitor.triggered, checkout",
+                linked=("sweep:e-1:7", INCIDENT),
+            ),
+            shapes.JournalRow(
+                id="alert:20261128-2", kind="alert", at=minutes(1), state="intake", text="Ping"
+            ),
+        ),
+        total=60,
+        page=2,
+        pages=3,
+    )
+
+
 def audit() -> tuple[AuditEntry, ...]:
     def entry(kind: ActionKind, person: Person, text: str, done: bool = True) -> AuditEntry:
         action = Action(

@@ -25,7 +25,7 @@ from workers.engine.journal_store import JournalStore
 from workers.models import Action, ActionResult, AuditEntry, Decision
 from workers.runtime.settings import Settings, read
 from workers.views.history import HistoryQuery
-from workers.views.shapes import HistoryPage, IncidentView, Overview, RecordView
+from workers.views.shapes import HistoryPage, IncidentView, JournalPage, Overview, RecordView
 
 TIMEZONE = "Europe/Berlin"
 
@@ -38,6 +38,7 @@ class Sample:
     incident: IncidentView = field(default_factory=samples.incident)
     record: RecordView = field(default_factory=samples.record)
     history: HistoryPage = field(default_factory=samples.history)
+    journals: JournalPage = field(default_factory=samples.journals)
     decisions: Sequence[Decision] = field(default_factory=samples.decisions)
     audit: Sequence[AuditEntry] = field(default_factory=samples.audit)
     version: str = "1"
@@ -59,6 +60,7 @@ class Sample:
             incident=lambda journal: self.shown.incident if journal == samples.INCIDENT else None,
             record=lambda *_: self.shown.record,
             history=self._search,
+            journals=lambda *_: self.shown.journals,
             decisions=lambda: self.shown.decisions,
             audit=lambda *_: self.shown.audit,
             markdown=lambda view: f"# {view.service}\n",
@@ -73,6 +75,7 @@ class Sample:
             incident=samples.hostile(self.incident),
             record=samples.hostile(self.record),
             history=samples.hostile(self.history),
+            journals=samples.hostile(self.journals),
             decisions=[samples.hostile(item) for item in self.decisions],
             audit=[samples.hostile(item) for item in self.audit],
             result=samples.hostile(self.result),

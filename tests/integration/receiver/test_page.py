@@ -22,7 +22,17 @@ from workers.runtime.store import client as connect
 
 INCIDENT = incident_path(samples.INCIDENT)
 RECORD = f"/records/{quote(samples.INCIDENT, safe='')}/evidence"
-PAGES = ("/", INCIDENT, f"{INCIDENT}/rollback", RECORD, "/history", "/decisions", "/audit")
+PAGES = (
+    "/",
+    INCIDENT,
+    f"{INCIDENT}/rollback",
+    RECORD,
+    "/history",
+    "/decisions",
+    "/audit",
+    "/alerts",
+    "/checks",
+)
 NOTHING: Mapping[str, str] = {}
 PASSWORD = {"TRACKWALKER_PAGE_PASSWORD": "correct horse"}
 PROXY = {"TRACKWALKER_TRUSTED_USER_HEADER": "X-Auth-User", "TRACKWALKER_TRUSTED_PROXIES": "127.0.0.1"}

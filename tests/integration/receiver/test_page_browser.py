@@ -35,6 +35,8 @@ PAGES = (
     "/history",
     "/decisions",
     "/audit",
+    "/alerts",
+    "/checks",
 )
 PASSWORD = {"TRACKWALKER_PAGE_PASSWORD": "correct horse"}
 PHONE: ViewportSize = {"width": 375, "height": 700}

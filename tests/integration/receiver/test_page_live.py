@@ -22,7 +22,7 @@ from tests.support.page_server import Sample, served_page
 from tests.support.polling import wait_until
 from tests.support.webhooks import is_up, web_process
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import journal_key
+from workers.engine.schema import OPEN, journal_key
 from workers.errors import NotAvailable
 
 SHORT = ConnectionLimits(request_seconds=1, response_seconds=0.4, idle_seconds=1)
@@ -168,7 +168,7 @@ def test_one_read_serves_all_streams_and_none_is_made_without_any(monkeypatch: p
 def test_a_version_changes_with_what_people_see_and_with_nothing_else(store: redis.Redis) -> None:
     journals = JournalStore(store)
     journals.open_journal(journal_key(INCIDENT), "enrich")
-    store.hset("trackwalker2:open", "a", INCIDENT)
+    store.hset(OPEN, "a", journal_key(INCIDENT))
     topics = frozenset({NOW, INCIDENT})
     first = read_versions(journals, topics)
 
