@@ -17,7 +17,7 @@ from workers.runtime.text import one_line
 
 Source = Literal["railway", "slack", "alertmanager", "grafana", "sentry", "ping"]
 Parsed = Ignored | tuple[tuple[Alert, DedupWindow | None], ...]
-"""What a body holds: alerts, each with the time within which its repeats are no new alert, or nothing to look at."""
+"""The alerts in a body, each with the time within which its repeats are no new alert, or nothing to check."""
 MAX_MESSAGE_BYTES = 4096  # of the sender's text that an alert keeps
 MAX_READ_CHARACTERS = 65_536  # of a text that are processed: the rest would only cost time
 # Railway and Slack repeat a delivery within minutes; a week also covers replays by a person.

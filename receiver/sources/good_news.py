@@ -106,11 +106,11 @@ def is_good_news(lines: Sequence[str], colors: Iterable[str]) -> bool:
         lines: its text, line by line.
         colors: the colours of its attachments: `good`, `danger` or hexadecimal.
     """
-    shown = [line[:MAX_LINE_CHARACTERS] for line in lines[:MAX_LINES]]
+    read_lines = [line[:MAX_LINE_CHARACTERS] for line in lines[:MAX_LINES]]
     hues = {hue(color) for color in colors}
     # What follows the state on its line is the name of the alert: `Resolved: checkout is down`.
-    good = [line for line in shown if _STRONG_GOOD.search(line)]
-    others = [_past_trouble_removed(line) for line in shown if line not in good]
+    good = [line for line in read_lines if _STRONG_GOOD.search(line)]
+    others = [_past_trouble_removed(line) for line in read_lines if line not in good]
     marked = [*others, *(_past_trouble_removed(_STRONG_GOOD.sub(" ", line)) for line in good)]
     if "red" in hues or any(_BAD_MARK.search(line) for line in marked):
         return False
@@ -118,9 +118,9 @@ def is_good_news(lines: Sequence[str], colors: Iterable[str]) -> bool:
         return "green" in hues or not any(_BAD_SENTENCE.search(line) for line in others)
     if any(_BAD_SENTENCE.search(line) for line in others):
         return False
-    if "green" in hues and any(_GOOD_IF_GREEN.search(line) for line in shown):
+    if "green" in hues and any(_GOOD_IF_GREEN.search(line) for line in read_lines):
         return True
-    return any(_WEAK_GOOD.search(line) for line in shown) and not any(
+    return any(_WEAK_GOOD.search(line) for line in read_lines) and not any(
         _WEAK_BAD.search(line) for line in others
     )
 

@@ -39,7 +39,7 @@ _PROJECT_IN_URL = re.compile(r"/projects/[\w.-]{1,100}/([\w.-]{1,100})(?:/|$)")
 
 @dataclass(frozen=True)
 class _Report:
-    """What a body says, whichever shape it has."""
+    """The content of a body, whichever shape it has."""
 
     title: str
     details: tuple[str, ...]
@@ -170,7 +170,7 @@ def _hook_report(hook: Mapping[str, Any]) -> _Report:
 
 
 def _event_report(item: Mapping[str, Any], path: str) -> _Report:
-    """What an event and an issue have in common."""
+    """The fields that an event and an issue have in common."""
     metadata, project = get_object(item, "metadata", path), item.get("project")
     title = clean_text(item.get("title"), 300) or clean_text(item.get("message"), 300)
     slugs = (
