@@ -254,6 +254,25 @@ def read_only(**headers: str) -> Callable[[SetUp], None]:
     return make
 
 
+def other_app(here: SetUp) -> None:
+    """The mistake of a GitHub App whose key belongs to another app."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    here.environ |= {
+        "GITHUB_TOKEN": "", "GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY": private.decode().replace("\n", "\\n"),
+    }  # fmt: skip
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    here.github.app_id = "2"
+    here.github.app_public_key = other.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
 def channel_by_id(here: SetUp) -> None:
     """The mistake that the bot is not in a channel that the setting names by its id."""
     here.slack.member = False
@@ -373,7 +392,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("a similar name without our prefix", SETTINGS, setting(SLACK_BOT_TOKEN="", SLACK_TOKEN="xoxb-1"),
             ("SLACK_TOKEN is not a setting",), ("SLACK_BOT_TOKEN",), WARNING),
     Mistake("no Railway token", SETTINGS, setting(RAILWAY_API_TOKEN=""),
-            ("RAILWAY_API_TOKEN or RAILWAY_TOKEN", "not set"), ("Create a token in Railway",)),
+            ("RAILWAY_API_TOKEN or RAILWAY_TOKEN", "not set"), ("https://railway.com/account/tokens",)),
     Mistake("no webhook secret", SETTINGS, setting(TRACKWALKER_SECRET=""), ("TRACKWALKER_SECRET", "not set"),
             ("make setup",)),
     Mistake("a token without its channel", SETTINGS, setting(SLACK_CHANNEL=""),
@@ -440,6 +459,13 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("GitHub's rate limit is used up", GITHUB,
             change(lambda here: here.github.limits.append("primary")),
             ("rate limit of GITHUB_TOKEN is used up",), ("use a token that nothing else uses",), WARNING),
+    Mistake("no GitHub token", GITHUB, setting(GITHUB_TOKEN=""), ("not set", "no code is read"),
+            ("set GITHUB_TOKEN",), WARNING),
+    Mistake("a GitHub App with a broken key", GITHUB,
+            setting(GITHUB_TOKEN="", GITHUB_APP_ID="1", GITHUB_APP_PRIVATE_KEY="no key"),
+            ("GITHUB_APP_PRIVATE_KEY is no private key in PEM format",), ("download a new one",)),
+    Mistake("a GitHub App with the key of another", GITHUB, other_app,
+            ("GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY",), ("copy the App ID",)),
     # ---- Slack ----
     Mistake("a wrong Slack token", SLACK, setting(SLACK_BOT_TOKEN="xoxb-wrong"),
             ("SLACK_BOT_TOKEN is wrong (invalid_auth)",), ("Bot User OAuth Token",)),
@@ -466,6 +492,8 @@ MISTAKES: tuple[Mistake, ...] = (
                 SLACK_BOT_TOKEN="",
                 SLACK_WEBHOOK_URL=here.environ["SLACK_API_URL"].removesuffix("/api") + HOOK + "x")),
             ("SLACK_WEBHOOK_URL is not accepted",), ("Incoming Webhooks",)),
+    Mistake("no Slack", SLACK, setting(SLACK_BOT_TOKEN="", SLACK_CHANNEL=""), ("not set", "only logged"),
+            ("https://api.slack.com/apps",), WARNING),
     # ---- the model ----
     Mistake("a wrong model key", MODEL, setting(ANTHROPIC_API_KEY="wrong"),
             ("refuses the key (401", "invalid x-api-key"), ("create a key",)),
@@ -482,6 +510,8 @@ MISTAKES: tuple[Mistake, ...] = (
                 TRACKWALKER_MODEL="mine/claude-sonnet-4-5",
                 OPENCODE_CONFIG=_own_provider(here))),
             ("price of mine/claude-sonnet-4-5 is not known",), ("TRACKWALKER_MODEL_PRICE",), WARNING),
+    Mistake("no model", MODEL, setting(TRACKWALKER_MODEL=""), ("not set", "no fix is written"),
+            ("TRACKWALKER_MODEL=provider/model",), WARNING),
     # ---- Redis ----
     Mistake("Redis is not there", REDIS, _redis(lambda here: f"redis://127.0.0.1:{free_port()}/0"),
             ("Redis at 127.0.0.1:", "connection refused"), ("REDIS_URL",)),

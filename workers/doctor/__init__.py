@@ -46,7 +46,7 @@ def examine(
     limit = QUICK_SECONDS if is_quick else LIMIT_SECONDS
     report = run_checks(checks, context, limit, report_progress)
     context.close()
-    settings = check_settings(present) if not areas or AREA.lower() in areas else ()
+    settings = check_settings(present, with_optional=False) if not areas or AREA.lower() in areas else ()
     results = (result for result in report.results if not areas or result.area.lower() in areas)
     watched = context.watched.result() if context.watched.done() else ()
     labels = tuple(item.label for item in watched)

@@ -20,7 +20,7 @@ from workers.clients.github.app import AppTokens
 from workers.clients.github.rest_types import error_message, rate_limit_wait
 from workers.doctor.check_context import Context
 from workers.doctor.http_requests import body_of, send
-from workers.doctor.results import error, passed, skipped, warning
+from workers.doctor.results import error, passed, warning
 from workers.errors import GitHubBusy, GitHubRefused, NotAvailable
 from workers.models.check_results import CheckResult
 from workers.runtime.text import join_names, plural
@@ -59,7 +59,7 @@ def check_github(context: Context) -> Iterator[CheckResult]:
     config = context.settings
     has_app = bool(config.github_app_id and config.github_app_private_key)
     if not (config.github_token or has_app):
-        yield skipped(AREA, "not set: no code is read, no pull request is opened", NEW_TOKEN)
+        yield warning(AREA, "not set: no code is read, no pull request is opened", NEW_TOKEN)
         return
     if config.github_token:
         response = _ask(context, "GET", "/user", config.github_token)
@@ -67,6 +67,9 @@ def check_github(context: Context) -> Iterator[CheckResult]:
             yield problem
             return
         yield from _expiry(context, response)
+    elif problem := _refused_app(context):
+        yield problem
+        return
     try:
         watched = context.watched.result(WAIT_SECONDS)
     except NotInTime:
@@ -258,15 +261,36 @@ def _ask(
 # ---- a GitHub App ----------------------------------------------------------------------------
 
 
-def _app_access(context: Context, name: str) -> Access:
+def _tokens(context: Context) -> AppTokens:
     config = context.settings
     assert config.github_app_id and config.github_app_private_key  # noqa: S101, PT018 (the caller has looked)
 
     def post(method: str, path: str, token: SecretStr, *, json: object = None) -> httpx.Response:
         return _ask(context, method, path, token, json=json)
 
+    return AppTokens(config.github_app_id, config.github_app_private_key, post)
+
+
+def _refused_app(context: Context) -> CheckResult | None:
+    """The problem if GitHub does not accept the app's id and key."""
     try:
-        token = AppTokens(config.github_app_id, config.github_app_private_key, post).token(name)
+        response = _ask(context, "GET", "/app", _tokens(context).app_jwt())
+    except GitHubRefused:
+        return error(
+            AREA, "GITHUB_APP_PRIVATE_KEY is no private key in PEM format",
+            "download a new one from the app's settings, and write its line breaks as \\n in .env",
+        )  # fmt: skip
+    if response.status_code != httpx.codes.UNAUTHORIZED:
+        return None
+    return error(
+        AREA, f"GitHub does not accept GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY ({error_message(response)})",
+        "copy the App ID from the app's settings, and download a new private key there",
+    )  # fmt: skip
+
+
+def _app_access(context: Context, name: str) -> Access:
+    try:
+        token = _tokens(context).token(name)
     except GitHubRefused as refused:
         return Access(
             name, str(refused), "open the app's settings on GitHub → Install App, and choose the repository"

@@ -49,7 +49,7 @@ def check_model(context: Context) -> Iterator[CheckResult]:
     """
     config = context.settings
     if not config.model:
-        yield skipped(
+        yield warning(
             AREA,
             "not set: causes are found, and no fix is written",
             f"{SET_MODEL}, for example anthropic/claude-sonnet-4-5",

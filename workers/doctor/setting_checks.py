@@ -51,13 +51,18 @@ def read_present(environ: Mapping[str, str] | None = None, home: Path | None = N
     return PresentSettings(config, present, folder.absolute(), dotenv, file, malformed)
 
 
-def check_settings(present: PresentSettings) -> tuple[CheckResult, ...]:
-    """The problems of the settings, or one line that says how many there are."""
-    problems = (*_unreadable(present), *_doubtful(present), *_missing(present))
-    if any(problem.status is CheckStatus.ERROR for problem in problems):
-        return problems
-    number = len(setting_names() & present.environ.keys())
+def check_settings(present: PresentSettings, *, with_optional: bool = True) -> tuple[CheckResult, ...]:
+    """Where the settings come from, and their problems.
+
+    Args:
+        with_optional: name missing settings of areas that other checks report, such as Slack.
+    """
+    problems = (*_unreadable(present), *_doubtful(present), *_missing(present, with_optional=with_optional))
     where = f"{present.dotenv} and the environment" if present.dotenv else "the environment, no .env here"
+    if any(problem.status is CheckStatus.ERROR for problem in problems):
+        read_from = CheckResult(area=AREA, status=CheckStatus.SKIPPED, what=f"read from {where}")
+        return (*problems, read_from)
+    number = len(setting_names() & present.environ.keys())
     text = f"{plural(number, 'setting')} in {where}, none unknown"
     return (CheckResult(area=AREA, status=CheckStatus.OK, what=text), *problems)
 
@@ -95,9 +100,11 @@ def _doubtful(present: PresentSettings) -> Iterator[CheckResult]:
         )
 
 
-def _missing(present: PresentSettings) -> Iterator[CheckResult]:
+def _missing(present: PresentSettings, *, with_optional: bool) -> Iterator[CheckResult]:
     malformed = dict(present.malformed)
     for setting in missing(present.settings):
+        if not (setting.is_required or with_optional):
+            continue
         if malformed.keys() & set(setting.names):
             continue  # it is set, and named above
         result = _error if setting.is_required else _warning

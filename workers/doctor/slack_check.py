@@ -10,7 +10,7 @@ import httpx
 
 from workers.doctor.check_context import Context
 from workers.doctor.http_requests import body_of, quote, send
-from workers.doctor.results import error, passed, skipped, warning
+from workers.doctor.results import error, passed, warning
 from workers.errors import SlackBusy
 from workers.models.check_results import CheckResult
 from workers.runtime.text import safe_line
@@ -56,7 +56,7 @@ def check_slack(context: Context) -> Iterator[CheckResult]:
     elif config.slack_webhook_url:
         yield from _check_webhook(context)
     else:
-        yield skipped(AREA, "not set: findings are only logged", f"create an app at {APPS_PAGE}")
+        yield warning(AREA, "not set: findings are only logged", f"create an app at {APPS_PAGE}")
 
 
 # ---- a bot token -----------------------------------------------------------------------------

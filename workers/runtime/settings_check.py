@@ -69,13 +69,13 @@ def _missing_for_sweeps(settings: Settings) -> Iterable[MissingSetting]:
         yield MissingSetting(
             ("RAILWAY_API_TOKEN", "RAILWAY_TOKEN"), "RAILWAY_API_TOKEN or RAILWAY_TOKEN", Need.SWEEPS,
             "reads the environments to check",
-            "Create a token in Railway: Account Settings → Tokens, or Project Settings → Tokens",
+            "Create one at https://railway.com/account/tokens, or in the project: Settings → Tokens",
         )  # fmt: skip
     elif settings.railway_api_token and not settings.environments:
         yield MissingSetting(
             ("TRACKWALKER_ENVIRONMENTS",), "TRACKWALKER_ENVIRONMENTS", Need.SWEEPS,
             "names the environments to check, because RAILWAY_API_TOKEN can read several",
-            "Set project-id/environment-id; Railway's address of an environment holds both ids",
+            "`trackwalker doctor` prints the lines for .env",
         )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _missing_for_repositories(settings: Settings) -> Iterable[MissingSetting]:
             ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY"),
             "GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY", Need.REPOSITORIES,
             "reads code and opens pull requests",
-            "Create a token that may write contents and pull requests of the repositories",
+            "Create one at https://github.com/settings/personal-access-tokens that may write both",
         )  # fmt: skip
     if settings.github_app_id and not settings.github_app_private_key:
         yield MissingSetting(

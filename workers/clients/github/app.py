@@ -73,7 +73,7 @@ class AppTokens:
         self._tokens.pop(name, None)
 
     def _create(self, name: str) -> InstallationToken:
-        app_jwt = self._jwt()
+        app_jwt = self.app_jwt()
         response = self._send("GET", f"/repos/{name}/installation", app_jwt)
         if not response.is_success:
             raise _refusal(response, f"the GitHub App {self._app_id} is not installed on {name}")
@@ -86,7 +86,8 @@ class AppTokens:
         token: InstallationToken = parse(InstallationToken, response)
         return token
 
-    def _jwt(self) -> SecretStr:
+    def app_jwt(self) -> SecretStr:
+        """A token of the app itself, valid for some minutes. Raises GitHubRefused for a key that cannot sign."""
         # Imported late: cryptography takes 8 MB, and an installation with a GITHUB_TOKEN needs none.
         import jwt
 
