@@ -53,16 +53,16 @@ class Console:
         Raises:
             EOFError: the person closed the input (Ctrl-D).
         """
-        return input(f"{safe_line(question)} ").strip()
+        return input(f"{safe_line(question)}: ").strip()
 
     def ask_secret(self, question: str) -> SecretStr:
         """The same, without showing what is typed."""
-        return SecretStr(getpass.getpass(f"{safe_line(question)} (hidden) ").strip())
+        return SecretStr(getpass.getpass(f"{safe_line(question)} (hidden): ").strip())
 
     def confirm(self, question: str) -> bool:
         """True if the person answers yes; an empty line, or a closed input, is a no."""
         try:
-            return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+            return input(f"{safe_line(question)} [y/N] ").strip().lower() in ("y", "yes")
         except EOFError:
             return False
 

@@ -46,7 +46,7 @@ AREAS = (
         ("RAILWAY_API_TOKEN", "RAILWAY_TOKEN"),
         (
             "reads deployments, metrics and logs of the environment to watch",
-            "A workspace or account token: https://railway.com/account/tokens",
+            "Create a workspace or account token at https://railway.com/account/tokens",
         ),
         "nothing is watched", setup_questions.ask_railway, setup_questions.complete_railway,
     ),
@@ -64,7 +64,7 @@ AREAS = (
         "GitHub", ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY"), ("GITHUB_TOKEN", "GITHUB_APP_ID"),
         (
             "holds the code: causes are looked for in it, fixes become pull requests",
-            "A token for the watched repositories with Contents and Pull requests: read and write",
+            "Create a token for the watched repositories, with Contents and Pull requests read and write, at",
             "https://github.com/settings/personal-access-tokens/new?name=Trackwalker&contents=write&pull_requests=write",
         ),
         "no code is read and no pull request is opened", setup_questions.ask_github, _as_it_is,
@@ -73,7 +73,7 @@ AREAS = (
         "Model", ("TRACKWALKER_MODEL",), ("TRACKWALKER_MODEL",),
         (
             "writes the fixes, in a sandbox and within TRACKWALKER_MAX_COST_PER_DAY_USD (20)",
-            "An API key, for example from https://console.anthropic.com/settings/keys",
+            "Create a key, for example at https://console.anthropic.com/settings/keys",
         ),
         "causes are found, and no fix is written", setup_questions.ask_model, _as_it_is,
     ),

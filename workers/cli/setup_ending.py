@@ -85,8 +85,10 @@ def _offer_webhook(session: Session, settings: Settings, register: bool | None) 
         session.console.show(["Webhook: not registered. `trackwalker install` does it."])
         return
     is_running = _is_running(settings.url)
+    # A rule that an earlier installation has left would send its secret.
+    has_new_secret = "TRACKWALKER_SECRET" in session.accepted
     try:
-        install(settings, InstallOptions(yes=True, test=is_running), session.console)
+        install(settings, InstallOptions(yes=True, test=is_running, renew=has_new_secret), session.console)
     except (NotAvailable, Refused, SettingsError) as error:
         session.console.show([f"Webhook: {error}. Try `trackwalker install` later."])
         return

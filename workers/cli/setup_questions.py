@@ -74,7 +74,7 @@ def choose(session: Session, question: str, names: Sequence[str], *, many: bool)
     if len(names) > MAX_CHOICES:
         session.console.show([f"      and {len(names) - MAX_CHOICES} more; type a name"])
     while True:
-        answer = session.console.ask(f"{question} (number or name{', comma-separated' if many else ''})")
+        answer = session.console.ask(f"{question} (a number or name{', comma-separated' if many else ''})")
         if not answer:
             return ()
         session.answers += 1
