@@ -66,8 +66,8 @@ def answer_post(alert: Alert | None, answer: Answer, look: Presentation) -> Slac
     reads += [_unknown_names(answer)] if answer.unknown_names else []
     platform = safe_line(answer.platform_incident, MAX_REASON)
     reads += [f"Railway reports an incident of its own: {escape(platform)}."] if platform else []
-    footer = (escape(safe_line(alert.message, MAX_ALERT)),) if alert is not None and alert.message else ()
-    return SlackPost(f"{mark} {news}", (*lines, *reads), tuple(buttons), footer=footer)
+    quote = [f"Alert: {escape(safe_line(alert.message, MAX_ALERT))}"] if alert and alert.message else []
+    return SlackPost(f"{mark} {news}", (*lines, *reads, *quote), tuple(buttons))
 
 
 def format_blind(since: str) -> str:
@@ -177,7 +177,7 @@ def _alert_headline(alert: Alert | None, mark: str) -> str:
 def _reference(incident_id: str, look: Presentation) -> str:
     """The incident's id, which people copy into a command: it is our own and not escaped."""
     page = look.incident_url(incident_id)
-    return link(page, incident_id) if page else incident_id
+    return link(page, incident_id) if page else f"`{incident_id}`"
 
 
 # ---- Trackwalker itself ----------------------------------------------------------------------

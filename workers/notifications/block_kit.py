@@ -103,10 +103,7 @@ def cut_markup(text: str, limit: int) -> str:
     """Escaped text in at most `limit` characters, with no entity and no link cut in half."""
     if length(text) <= limit:
         return text
-    kept = text[: limit - 1]
-    while length(kept) > limit - 1:
-        kept = kept[:-1]
-    return PARTIAL_MARKUP.sub("", kept).rstrip() + "…"
+    return PARTIAL_MARKUP.sub("", _beginning(text, limit - 1)).rstrip() + "…"
 
 
 def cut_plain(text: str, limit: int) -> str:
@@ -114,8 +111,10 @@ def cut_plain(text: str, limit: int) -> str:
     for entity, character in ENTITIES:
         text = text.replace(entity, character)
     text = " ".join(text.translate(PLAIN_FORM).split())
-    if length(text) > limit:
-        while length(text) > limit - 1:
-            text = text[:-1]
-        text = text.rstrip() + "…"
-    return text or "–"
+    return (text if length(text) <= limit else _beginning(text, limit - 1).rstrip() + "…") or "–"
+
+
+def _beginning(text: str, limit: int) -> str:
+    """As much of the text as fits into `limit` UTF-16 units."""
+    kept = text[:limit].encode("utf-16-le", "surrogatepass")[: 2 * limit]
+    return kept.decode("utf-16-le", "ignore")

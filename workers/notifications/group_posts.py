@@ -90,7 +90,7 @@ def _member_line(member: GroupMember, look: Presentation) -> str:
 def _skipped_deployments(members: Sequence[GroupMember]) -> list[str]:
     """`commit abc1234 (CI check suite failed)` of each commit, if every member is a deployment that was skipped."""
     labels = [member.incident.findings[0].labels for member in members]
-    if not all("reason" in item for item in labels):
+    if not all("reason" in item and "deployment" in item for item in labels):
         return []
     return list(dict.fromkeys(f"{item['deployment']} ({item['reason']})" for item in labels))[:MAX_COMMITS]
 

@@ -225,9 +225,9 @@ def _extent_lines(state: IncidentState) -> list[str]:
 def _affected_requests(state: IncidentState) -> str:
     """`Affected: 562 of 598 requests, most of them POST /orders`; "" if the traffic is not part of the trouble."""
     finding = next((item for item in state.incident.findings if item.kind == "server_errors"), None)
-    if finding is None or "requests" not in finding.numbers:
+    numbers = finding.numbers if finding else {}
+    if "requests" not in numbers or "failed" not in numbers:
         return ""
-    numbers = finding.numbers
     failing = [item for item in (state.evidence.requests if state.evidence else ()) if item.status >= 500]
     routes = list(dict.fromkeys(f"{item.method} {item.route}" for item in failing))[:2]
     where = f": {escape(safe_line(', '.join(routes), MAX_TROUBLE))}" if routes else ""

@@ -234,7 +234,7 @@ def _describe_cause(cause_key: str, store: JournalStore) -> str:
     outcome = store.read_record(cause_key, records.OUTCOME)
     name = f"*{escape(safe_line(incident.subject.name, MAX_NAME))}*" if incident else "another service"
     reference = f" {link(outcome.link)}" if outcome and outcome.link else ""
-    return f"{name}: see {journal_id(cause_key)}{reference}"
+    return f"{name}: see `{journal_id(cause_key)}`{reference}"
 
 
 def _merged_acknowledgement(claim: Claim, store: JournalStore) -> SlackMessage | None:

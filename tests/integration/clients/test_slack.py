@@ -376,3 +376,44 @@ def test_slack_links_nothing_by_itself_in_a_message(world: FakeSlack, slack: Sla
 
     assert fields == [{"parse": "none", "link_names": False}] * 3
     assert [body.get("unfurl_links") for body in world.bodies] == [False, None, False]
+
+
+# ---- blocks ----------------------------------------------------------------------------------
+
+SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "It is *down*"}}
+
+
+def test_an_edit_replaces_the_blocks_and_keeps_the_key(
+    slack: Slack, world: FakeSlack, before: datetime
+) -> None:
+    posted = slack.post("It is down", key=KEY, blocks=[SECTION])
+
+    slack.update(posted, "It is up", KEY, [{"type": "divider"}])
+
+    assert world.messages[0].blocks == ({"type": "divider"},)
+    assert slack.find(KEY, oldest=before)[0].ts == posted.ts
+
+
+def test_a_message_whose_blocks_slack_refuses_arrives_as_plain_text(
+    slack: Slack, world: FakeSlack, running: Running
+) -> None:
+    posted = slack.post("It is down", key=KEY, blocks=[{"type": "banner"}])
+    slack.update(posted, "It is up", KEY, [{"type": "banner"}])
+    hook(running).post("It rings", key=KEY, blocks=[{"type": "banner"}])
+
+    assert [(message.text, message.blocks) for message in world.messages] == [
+        ("It is up", ()),
+        ("It rings", ()),
+    ]
+    assert len(world.refusals) == 3
+
+
+@pytest.mark.parametrize("path", ["chat.update", "chat.postMessage"])
+def test_retry_after_is_honoured_for_posts_and_edits(slack: Slack, world: FakeSlack, path: str) -> None:
+    posted = slack.post("It is down", key=KEY)
+    world.faults.add("429", path=path, retry_after="17")
+
+    with pytest.raises(SlackBusy) as busy:
+        slack.update(posted, "It is up", KEY) if path == "chat.update" else slack.post("x", key=KEY)
+
+    assert busy.value.retry_after == 17

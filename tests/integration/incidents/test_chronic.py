@@ -124,7 +124,7 @@ def test_an_alert_about_chronic_trouble_is_answered_with_it(sweeps: Sweeps) -> N
     assert answer.kind is AnswerKind.CHRONIC
     first_line, *_, last_line = answer_post(alert(), answer, Presentation()).text.splitlines()
     assert first_line == f"🟠 orders: {SENTENCE}"
-    assert last_line == f"See {incident}."
+    assert last_line == f"See `{incident}`."
 
 
 def test_the_alert_that_leads_to_the_incident_is_covered_by_it(sweeps: Sweeps) -> None:

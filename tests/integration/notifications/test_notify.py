@@ -120,7 +120,7 @@ def test_an_outcome_is_posted_although_the_acknowledgement_cannot_be_edited(
 
     notify(reporting, key)
 
-    assert "TRACKWALKER_MODE" in reporting.slack.texts[-1]
+    assert "TRACKWALKER_MODE" in reporting.slack.channel_texts[-1]
 
 
 def test_a_requested_fix_posts_no_second_acknowledgement_and_its_outcome_in_the_thread(
@@ -203,7 +203,7 @@ def test_the_thread_of_a_symptom_refers_to_its_cause_once_and_rings_no_telephone
         notify(reporting, key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
     first, *_, last = reporting.slack.messages
-    note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} <https://github.com/x/pull/7>"
+    note = f"this looks like a symptom of *api&lt;!here&gt;*: see `{other}` <https://github.com/x/pull/7>"
     assert [text for text in reporting.slack.texts if "this looks like a symptom" in text] == [
         f"shop: {note}"
     ]

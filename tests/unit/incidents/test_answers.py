@@ -121,7 +121,7 @@ def test_only_a_service_of_which_all_is_known_and_well_gets_an_all_clear(seen: s
         for finding in () if seen in HARMLESS else NOTICES[seen]:
             assert finding.sentence in text
         if covering not in HARMLESS:
-            assert f"See {OPEN[covering][0][0]}." in text
+            assert f"See `{OPEN[covering][0][0]}`." in text
 
 
 def test_chronic_trouble_is_named_with_its_numbers_and_its_incident() -> None:
@@ -134,7 +134,7 @@ def test_chronic_trouble_is_named_with_its_numbers_and_its_incident() -> None:
     assert text.splitlines() == [
         f"🟠 orders: {SENTENCE}",
         "Railway's alert is real, but not new: it has been so for as far back as the data goes.",
-        "See incident:1.",
+        "See `incident:1`.",
     ]
 
 
