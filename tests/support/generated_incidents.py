@@ -320,14 +320,15 @@ class _Generator:
         )  # fmt: skip
         rollback = Rollback(
             kind=self.random.choice(list(RollbackKind)), state=self.random.choice(list(RollbackState)),
-            journal_id="rollback:f:1", incident_id=incident.id, service_id="s", service_name=self.text(),
+            journal_id="rollback:f:1", incident_id=incident.id, project_id="p", environment_id="e", service_id="s",
+            service_name=self.text(),
             target=self.commit(), replaces=self.commit(), person=self.person(), at=self.moment(), reason=self.text(),
         )  # fmt: skip
         recovery = RecoveryProgress(
             clean_checks=1, required_checks=2, healthy_since=self.maybe(self.moment()), requests=9
         )
         checked = CheckResult(
-            person=self.person(), asked_at=self.moment(), at=self.moment(), answer=self.answer()
+            asked_by=self.text(), asked_at=self.moment(), at=self.moment(), answer=self.answer()
         )
         return IncidentState(
             incident, verdict=self.maybe(self.verdict()), evidence=self.maybe(self.evidence()),
