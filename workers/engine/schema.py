@@ -13,7 +13,7 @@
 | `pings` | hash (journal) | START_WATCHDOG, STORE_ALERT | for ever |
 | `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
 | `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
-| `open:last_end:<fingerprint>` | string: when the last occurrence ended (ms), a space, and its `EndedAs` | END, CANCEL | 30 days, for chronic trouble as long as it lasts |
+| `open:last_end:<fingerprint>` | string: when the last occurrence ended (ms), its `EndedAs` and its key, with spaces in between | END, CANCEL | 30 days, for chronic trouble as long as it lasts |
 | `ended` | sorted set: journal → when it ended (ms), newest 1,000 | END, CANCEL | 30 days |
 | `slot:<environment>` | hash: `n`, `queued_sweep`, `running_sweep`, `cursor` | ENQUEUE_ON_SWEEP, CLAIM, END, CANCEL, ADVANCE_CURSOR | 30 days |
 | `opened:<environment>` | sorted set: incident → when it was announced (ms) | ASSIGN_GROUP | 30 minutes |
@@ -197,7 +197,7 @@ def slot_key_of(key: str) -> str:
 
 
 def last_end_key(fingerprint: str) -> str:
-    """When the cause's last occurrence ended; `common/close_incident.lua` writes it."""
+    """When and as what the cause's last occurrence ended, and its key; `common/close_incident.lua` writes it."""
     return f"{OPEN}:last_end:{fingerprint}"
 
 

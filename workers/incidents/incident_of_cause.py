@@ -112,7 +112,7 @@ def is_residual(store: JournalStore, incident: Incident) -> bool:
     last_end = store.command("get", key)
     if last_end is None or store.command("hexists", OPEN, incident.fingerprint):
         return False
-    ended_at, _, ended_as = last_end.decode().partition(" ")
+    ended_at, ended_as, *_ = last_end.decode().split(" ")
     if incident.is_chronic and ended_as in UNFINISHED:
         # Kept for as long as the trouble lasts, so that it is not reported again.
         store.command("expire", key, TTL_SECONDS)

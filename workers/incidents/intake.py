@@ -23,11 +23,13 @@ RECHECK_SUFFIX = "-again"  # ends the id of the alert that repeats a check
 NO_ACK = -1  # argument of STORE_ALERT for an alert that gets no acknowledgement
 PROBE_SECONDS = 600  # a test webhook is waited for at most as long
 RESOLVED = "resolved"  # kind of an alert that is good news
-UNACKNOWLEDGED_SOURCES = frozenset({"slack", "ping", "command", "person"})
+UNACKNOWLEDGED_SOURCES = frozenset({"slack", "ping", "command", "person", "follow-up"})
 """Sources of alerts that get no acknowledgement: people have read a forwarded message, and nobody waits for a ping."""
+FOLLOW_UP_KIND = "followup"  # kind of the alert by which an open incident has its environment checked again
 EVENTS_WITHOUT_TROUBLE = frozenset(
     {
         "ping",
+        FOLLOW_UP_KIND,
         "deployment.restarted",
         "deployment.deployed",
         "deployment.redeployed",

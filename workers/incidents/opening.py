@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from workers.detection import CauseGroup, group_by_cause
 from workers.detection.causes import SYMPTOM_KINDS
@@ -25,10 +25,12 @@ from workers.history import summary_store
 from workers.incidents import grouping
 from workers.incidents.answers import answer_from_survey
 from workers.incidents.before_onset import windows_before_onset
+from workers.incidents.ended_trouble import survey_since, trouble_end, with_onset
 from workers.incidents.incident_of_cause import is_residual, make_incident, split_chronic
 from workers.incidents.intake import RECHECK_SUFFIX, RESOLVED, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery, measure_service
 from workers.incidents.service_names import named_services
+from workers.incidents.relapses import is_reported_failure, with_relapse
 from workers.incidents.siblings import with_siblings
 from workers.models import (
     Alert,
@@ -44,6 +46,7 @@ from workers.models import (
 MAX_ALERTS_PER_SWEEP = 200  # different alerts: a claim reads them all, so the rest waits for the next sweep
 log = logging.getLogger("trackwalker.incidents")
 
+MIN_QUIET = timedelta(seconds=90)  # after the end of trouble, before a check counts as one without it
 REFRESHED_FIELDS = ("findings", "symptoms", "service", "siblings", "window", "failed_reads")
 """Fields that an unsuppressed incident without evidence takes from the latest sweep."""
 
@@ -69,7 +72,9 @@ def open_incidents(
     alert_ids = tuple(alert.id for alert in alerts if alert.kind != RESOLVED)
     pairs = [(cause, make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
     pairs = [(cause, incident) for cause, incident in pairs if not is_residual(store, incident)]
+    pairs = [(cause, incident) for cause, incident in pairs if not _is_over(store, incident)]
     pairs = [(cause, with_siblings(incident, survey, findings)) for cause, incident in pairs]
+    pairs = [(cause, _with_relapse(store, incident, survey)) for cause, incident in pairs]
     incidents = [incident for _, incident in pairs]
     # Assigned before the first incident is open, because its acknowledgement may be due at once.
     incident_group = grouping.assign_group(store, incidents, opened_at) if incidents else ""
@@ -82,7 +87,7 @@ def open_incidents(
             for alert in _matching_alerts(alerts, cause, survey, is_likeliest=cause is causes[0])
             if alert.id not in answered and not _is_old_news(store, incident)
         ]
-        incident_id = _open(sweep, store, incident, matching, ack_seconds, incident_group)
+        incident_id = _open(sweep, store, incident, survey, matching, ack_seconds, incident_group)
         pure_symptoms = [finding for finding in cause.symptoms if finding.service_id not in cause_keys]
         _update_symptoms(store, incident, incident_id, pure_symptoms)
         incident_ids.append(incident_id)
@@ -92,6 +97,24 @@ def open_incidents(
         if alert.id not in answered:
             answer_from_survey(store, survey, findings, alert, dedup_scope(alert))
     return incident_ids
+
+
+def _is_over(store: JournalStore, incident: Incident) -> bool:
+    """True for trouble of an open incident that ended within the window: the check counts as one without it.
+
+    Trouble that a check has not seen yet counts as found, so that bursts between two checks keep the incident open.
+    """
+    end = trouble_end(incident.findings)
+    if end is None or incident.window.end - end < MIN_QUIET:
+        return False
+    holder = store.command("hget", OPEN, incident.fingerprint)
+    found_at = store.command("hget", holder.decode(), "found_at") if holder else None
+    return found_at is not None and _milliseconds(end) <= int(found_at)
+
+
+def _with_relapse(store: JournalStore, incident: Incident, survey: Survey) -> Incident:
+    is_open = store.command("hexists", OPEN, incident.fingerprint)
+    return incident if is_open else with_relapse(store, incident, survey)
 
 
 def _is_old_news(store: JournalStore, incident: Incident) -> bool:
@@ -155,8 +178,8 @@ def _names_no_service(alert: Alert, survey: Survey) -> bool:
 
 
 def _open(
-    sweep: Claim, store: JournalStore, incident: Incident, alerts: list[Alert], ack_seconds: float,
-    incident_group: str,
+    sweep: Claim, store: JournalStore, incident: Incident, survey: Survey, alerts: list[Alert],
+    ack_seconds: float, incident_group: str,
 ) -> str:  # fmt: skip
     """Open the incident unless one of its cause is open. Returns the id of the incident that holds the trouble."""
     waited = max(((incident.opened_at - alert.received_at).total_seconds() for alert in alerts), default=0.0)
@@ -170,9 +193,10 @@ def _open(
         fingerprint=incident.fingerprint,
         incident_record=records.INCIDENT.pack(incident),
         ack_after_ms=int(delay * 1000),
-        findings_record=records.LATEST_FINDINGS.pack(list(incident.findings)),
-        # People have read the forwarded message in Slack already: it takes the place of the acknowledgement.
-        forwarded=int(any(alert.source == "slack" for alert in alerts)),
+        findings_record=records.LATEST_FINDINGS.pack(_newest_findings(store, incident, survey)),
+        # People have read the forwarded message in Slack already, or that the fix before failed: that takes the place
+        # of the acknowledgement.
+        forwarded=int(any(alert.source == "slack" for alert in alerts) or is_reported_failure(incident)),
         sweep=sweep.key,
         group=incident_group,
         before_record=records.BEFORE.pack(before) if before else "",
@@ -190,6 +214,13 @@ def _open(
             "incident opened", extra=facts | {"kinds": sorted({item.kind for item in incident.findings})}
         )
     return holder_id
+
+
+def _newest_findings(store: JournalStore, incident: Incident, survey: Survey) -> list[Finding]:
+    """The findings of this sweep, with the onsets of the open incident that they belong to."""
+    holder = store.command("hget", OPEN, incident.fingerprint)
+    opening = store.read_record(holder.decode(), records.INCIDENT) if holder else None
+    return with_onset(incident.findings, opening, survey) if opening else list(incident.findings)
 
 
 def _windows_before(store: JournalStore, incident: Incident) -> list[Summary]:
@@ -240,8 +271,11 @@ def _update_recovery(
         incident = records.INCIDENT.read(fields)
         if incident is None or incident.environment_id != survey.environment_id:
             continue
+        newest = records.LATEST_FINDINGS.read(fields) or []
+        end = _end_in_window(incident, newest, survey, findings)
+        view = survey_since(survey, end) if end else survey
         recovery = assess_recovery(
-            incident, records.LATEST_FINDINGS.read(fields) or [], survey, findings,
+            incident, newest, view, [item for item in findings if not _ended_by(item, end)],
             before=records.BEFORE.read(fields) or (), min_duration_minutes=min_duration_minutes,
         )  # fmt: skip
         if incident.subject.key in elsewhere:
@@ -250,8 +284,29 @@ def _update_recovery(
             store.run(
                 scripts.UPDATE_RECOVERY, journal=key, sweep=sweep.key, recovery=recovery.value,
                 seen_at=_milliseconds(survey.window.end),
-                measured_record=records.MEASURED.pack(measure_service(incident, survey)),
+                measured_record=records.MEASURED.pack(measure_service(incident, view)),
+                trouble_end=_milliseconds(end) if end else 0,
             )  # fmt: skip
+
+
+def _end_in_window(
+    incident: Incident, newest: Sequence[Finding], survey: Survey, findings: Sequence[Finding]
+) -> datetime | None:
+    """When the incident's trouble ended, if the window shows that; a minute of quiet is the least that shows it."""
+    kinds = {finding.kind for finding in (*incident.findings, *newest)}
+    own = [
+        finding
+        for finding in findings
+        if finding.service_id == incident.subject.key and finding.kind in kinds
+    ]
+    end = trouble_end(own)
+    return end if end and survey.window.end - end >= MIN_QUIET else None
+
+
+def _ended_by(finding: Finding, end: datetime | None) -> bool:
+    if end is None or finding.ongoing or finding.last_seen is None:
+        return False
+    return finding.last_seen <= end
 
 
 def _found_elsewhere(causes: Sequence[CauseGroup]) -> set[str]:

@@ -32,6 +32,8 @@ CLEAN_SWEEPS = 2  # consecutive checks without the trouble: a single one may fal
 # Consecutive checks without the service. Two could be incomplete answers of Railway, which must not end an incident.
 REMOVED_SWEEPS = 3
 RELAPSE_FACTOR = 2  # trouble that came back is over after twice the longest time for which it had stayed away
+# Shortest time without trouble that ends an incident: checks of an open one come every minute, and bursts do not.
+MIN_QUIET_MINUTES = 10.0
 MAX_QUIET_MINUTES = 24 * 60.0  # longest time without trouble that an incident waits for
 
 
@@ -70,14 +72,16 @@ def recovery_progress(fields: Mapping[str, bytes]) -> RecoveryProgress | None:
     )
 
 
-def required_quiet_ms(trouble: Sequence[Finding], relapse_ms: int) -> int:
+def required_quiet_ms(trouble: Sequence[Finding], relapse_ms: int, verify_minutes: float = 30.0) -> int:
     """The time since the trouble was last found after which it counts as over.
 
     Args:
         trouble: everything that the incident was about.
         relapse_ms: the longest time after which the trouble came back.
+        verify_minutes: the time for which a merged fix is measured; a recovery needs no longer time than that.
     """
-    needed = max(quiet_minutes(trouble) * 60_000, RELAPSE_FACTOR * relapse_ms)
+    least = min(MIN_QUIET_MINUTES, verify_minutes)
+    needed = max(max(least, quiet_minutes(trouble)) * 60_000, RELAPSE_FACTOR * relapse_ms)
     return int(min(MAX_QUIET_MINUTES * 60_000, needed))
 
 

@@ -12,7 +12,9 @@ class Alert(Model):
     """A request to check an environment: a webhook, a forwarded message, a ping or a command."""
 
     id: str
-    source: Literal["railway", "slack", "alertmanager", "grafana", "sentry", "ping", "command", "person"]
+    source: Literal[
+        "railway", "slack", "alertmanager", "grafana", "sentry", "ping", "command", "person", "follow-up"
+    ]  # fmt: skip
     kind: str
     """`deployment.crashed`, `volumealert.triggered`, `message`, `ping` …: lower case, no `_` or `-`.
     `resolved` is good news: a reason to check the service's open incident, and owed no answer."""

@@ -99,7 +99,7 @@ class Relapse(Model):
 
     incident_id: Exact
     result: Literal["fix_failed", "fix_verified", "resolved"]
-    """`fix_failed`: its merged fix did not help. `fix_verified`: its fix was verified, and did not hold."""
+    """`fix_failed`: its merged fix did not help. `fix_verified`: its verified fix does not cover this case."""
     ended_at: Moment
     pull_number: int | None = None
     pull_url: Exact = ""

@@ -25,10 +25,12 @@ from workers.history import backfill, summary_store
 from workers.incidents import (
     controls,
     good_news,
+    extra_checks,
     grouping,
     missed_webhooks,
     opening,
     ping_watchdog,
+    relapses,
     request_quota,
     rollbacks,
     watching,
@@ -61,6 +63,7 @@ from workers.runtime.text import plural
 SLACK_REFUSED_RETRY_SECONDS = 300.0  # a person has to repair a token or channel that Slack refuses
 # Time for which a ping's sweep without incidents is kept: there are 144 a day, with a survey of 20 KB each.
 QUIET_TTL_SECONDS = 2 * 86_400
+QUIET_SOURCES = {"ping", "follow-up"}  # of alerts that are owed no answer, and come by the hundred
 COMPLETE_EVIDENCE_ATTEMPTS = 5  # about a minute: after these attempts missing evidence becomes a gap
 FULL_SWEEP_RETRY_SECONDS = 5.0  # delay before an alert is put on the next sweep, when the queued one is full
 FIELDS_PER_ALERT = 2  # an alert on a sweep takes the fields `a:<id>` and `same:<scope>`
@@ -177,6 +180,7 @@ def analyse(services: Services, claim: Claim) -> None:
         claim, store, survey, findings, opened_at=opened_at, ack_seconds=settings.ack_seconds,
         min_duration_minutes=settings.min_duration_minutes,
     )  # fmt: skip
+    extra_checks.schedule_next(store, survey, opened_at)
     affected = affected_services(findings)
     missed_webhooks.ingest_missed(
         store, survey, affected, at=opened_at, own_service=settings.railway_service_id,
@@ -188,7 +192,7 @@ def analyse(services: Services, claim: Claim) -> None:
     claim.end(
         EndedAs.FINDINGS if findings else EndedAs.NO_FINDINGS,
         _describe_sweep(survey, findings),
-        keep_seconds=TTL_SECONDS if incidents or sources != {"ping"} else QUIET_TTL_SECONDS,
+        keep_seconds=TTL_SECONDS if incidents or sources - QUIET_SOURCES else QUIET_TTL_SECONDS,
     )
     # After the end: only a sweep that ran to its end may satisfy the dead-man's switch.
     if "ping" in sources and settings.heartbeat_url:
@@ -212,7 +216,8 @@ def _detect(services: Services, survey: Survey) -> list[Finding]:
             services.store, survey.environment_id, railway.rate_limit, cost, services.now()
         )
     baseline = summary_store.baseline_windows(history, survey.window.start)
-    return detection.detect(survey, min_duration_minutes=min_duration, history=baseline)
+    acute = relapses.without_ended_trouble(services.store, survey)
+    return detection.detect(acute, min_duration_minutes=min_duration, history=baseline)
 
 
 # ---- incident ----

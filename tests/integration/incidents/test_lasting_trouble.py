@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast, get_args
 
 import pytest
@@ -248,8 +249,8 @@ class World:
             assert claim is not None
             if not claim.has(records.OUTCOME):
                 claim.record(records.OUTCOME, Outcome(kind="reported", headline="reported"))
-            unused = cast("Any", None)
-            watching.follow_up(claim, unused, unused, unused, self.journal, datetime.now(UTC), notify="")
+            unused, settings = cast("Any", None), cast("Any", SimpleNamespace(verify_minutes=30.0))
+            watching.follow_up(claim, unused, unused, settings, self.journal, datetime.now(UTC), notify="")
 
     def ended(self) -> list[FollowUp]:
         fields = [self.journal.fields(journal_key(incident)) for incident in self.opened]

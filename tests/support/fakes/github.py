@@ -121,7 +121,7 @@ class FakeGitHub:
             self.pulls.append(pull)
         return pull
 
-    def merge(self, number: int) -> str:
+    def merge(self, number: int, by: str = "lea") -> str:
         """Merge a pull request with a merge commit, as the button does. Returns the commit."""
         pull = self._numbered(number)
         bare = pull.repo.path
@@ -129,7 +129,7 @@ class FakeGitHub:
         words = f"Merge pull request #{number}"
         commit = git(bare, "commit-tree", tree, "-p", pull.base, "-p", pull.head, "-m", words)
         git(bare, "update-ref", f"refs/heads/{pull.base}", commit)
-        self._end(replace(pull, merged_at=_now(), merge_commit=commit))
+        self._end(replace(pull, merged_at=_now(), merged_by=by, merge_commit=commit))
         return commit
 
     def close(self, number: int) -> None:

@@ -45,6 +45,7 @@ class Pull:
     author: str = "somebody"
     state: str = "open"
     merged_at: str | None = None
+    merged_by: str = ""
     closed_at: str | None = None
     merge_commit: str | None = None
     head_sha: str = ""
@@ -152,7 +153,7 @@ def pull_of(pull: Pull, base: str, *, simple: bool = False) -> dict[str, Any]:
     )
     return answer | counts | {
         "merged": pull.merged_at is not None, "mergeable": None, "mergeable_state": "unknown",
-        "merged_by": None,
+        "merged_by": user_of(pull.merged_by, base) if pull.merged_by else None,
         "maintainer_can_modify": False,
     }  # fmt: skip
 

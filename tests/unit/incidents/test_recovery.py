@@ -192,7 +192,7 @@ def _platform_incident() -> Incident:
 @pytest.mark.parametrize(
     ("trouble", "relapse_minutes", "expected"),
     [
-        (builders.finding(), 0, 0),
+        (builders.finding(), 0, 10),
         (builders.finding(), 50, 100),
         (builders.finding("oom_killed"), 0, 120),
         (builders.finding("memory_growth", numbers={"hours_seen": 5.0}), 0, 300),

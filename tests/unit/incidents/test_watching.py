@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support import builders
-from workers.incidents.watching import compare
+from workers.incidents.effect import compare
 from workers.models import (
     Finding,
     FollowUpResult,

@@ -10,7 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.models import Exact, Model, PullRequest, Text
+from workers.models import Exact, Model, Moment, PullRequest, Text
 from workers.runtime.characters import without_half_pairs
 from workers.runtime.text import safe_line
 
@@ -76,7 +76,9 @@ class Pull(Model):
     body: Text | None = None
     state: Exact
     draft: bool = False
-    merged_at: str | None = None
+    merged_at: Moment | None = None
+    merged_by: _User | None = None
+    """Only in the answer about a single pull request; None for a deleted user."""
     merge_commit_sha: Exact | None = None
     user: _User | None = None
     author_association: Exact = "NONE"
@@ -111,6 +113,8 @@ class Pull(Model):
             state="merged" if merged else "closed" if self.state == "closed" else "open",
             # Before the merge, GitHub's merge_commit_sha is the commit of a test merge.
             merge_commit=self.merge_commit_sha if merged else None,
+            merged_by=self.merged_by.login if merged and self.merged_by else "",
+            merged_at=self.merged_at,
             head_commit=self.head.sha,
             body=self.body or "",
             title=self.title,
