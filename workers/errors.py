@@ -80,7 +80,15 @@ class GitHubBusy(NotAvailable):
 
 
 class GitHubRefused(Refused):
-    """GitHub rejected a request: token, permission, unknown repository, or invalid input."""
+    """GitHub rejected a request: token, permission, unknown repository, or invalid input.
+
+    Args:
+        is_access: True if another token, or another permission of it, would be let in.
+    """
+
+    def __init__(self, message: str, *, is_access: bool = False) -> None:
+        super().__init__(message)
+        self.is_access = is_access
 
 
 class SlackBusy(NotAvailable):

@@ -72,7 +72,7 @@ def unended(store: redis.Redis) -> list[str]:
     for kind in JOURNALS:
         for raw in store.scan_iter(f"{PREFIX}{kind}:*", count=1000):
             key = raw.decode()
-            if not key.endswith("-again") and not store.hexists(key, "ended"):
+            if not (key.endswith("-again") or ":alert:follow-up-" in key) and not store.hexists(key, "ended"):
                 keys.append(key)
     return keys
 

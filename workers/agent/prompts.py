@@ -136,6 +136,19 @@ def writer_prompt(plan: Plan, test_runner_hint: str) -> str:
     ])  # fmt: skip
 
 
+ANSWER_PARTS = {
+    "verdict": "the category of the cause",
+    "cause": "the cause and its place",
+    "evidence": "the facts that it cites",
+    "reproduction": "the kind of its test",
+    "reproduction.path": "the path of its new test",
+    "change": "the steps of the change",
+    "summary": "its summary",
+    "not_done": "its list of what is not done",
+}
+"""The fields of the agent's answers as people call them."""
+
+
 def retry_prompt(error: PlanError) -> str:
     """The only further prompt after an answer that broke its contract; it lists every breach."""
     problems = "\n".join(f"- {inert_line(problem)}" for problem in error.problems)
@@ -146,6 +159,15 @@ def problems_in(retry: str) -> str:
     """The breaches that a prompt of `retry_prompt` lists, for an error message; any other text as it is."""
     listed = re.search(r"(?ms)^(DATA-\w{16})\n(.*)\n\1\Z", retry)
     return listed[2] if listed else retry
+
+
+def describe_problems(listed: str) -> str:
+    """The parts of an answer that break the contract, for people: `the path of its new test, the facts it cites`."""
+    fields = re.findall(r"(?m)^- ([a-z_]+(?:\.[a-z_]+)?):", listed)
+    parts = dict.fromkeys(
+        ANSWER_PARTS.get(field, ANSWER_PARTS.get(field.partition(".")[0], "")) for field in fields
+    )
+    return ", ".join(part for part in parts if part) or "it has no readable `json` block"
 
 
 def _marked(introduction: str, quoted: str) -> str:

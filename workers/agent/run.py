@@ -28,7 +28,7 @@ from workers.agent.coding_agent import (
     Job,
 )
 from workers.agent.config import Role
-from workers.agent.prompts import problems_in
+from workers.agent.prompts import describe_problems, problems_in
 from workers.agent.run_limits import MAX_TOKENS
 from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
@@ -172,7 +172,8 @@ def _converse(conversation: Conversation, prompt: str, validate_answer: Validate
     text = conversation.turn(1, retry)
     problems = validate_answer(text)
     if problems is not None:
-        raise AgentRefused(
-            f"the agent's second answer is invalid too:\n{problems_in(problems)[:MAX_PROBLEMS_CHARS]}"
-        )
+        # The problems are addressed to the agent: people get them in the log, and the fields in the message.
+        listed = problems_in(problems)[:MAX_PROBLEMS_CHARS]
+        log.warning("the second answer is invalid too", extra={"problems": listed})
+        raise AgentRefused(f"the model's answer failed validation twice ({describe_problems(listed)})")
     return text

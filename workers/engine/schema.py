@@ -55,6 +55,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | `attempts`, `failing_since` | failed attempts of this stage, and since when | ADVANCE (`failed`); removed by progress |
 | `reason` | why it waits, for people | ADVANCE |
 | `unknown` | stage, fence and time since when no worker knows its stage | ADOPT_UNKNOWN_STAGE |
+| `crash` | the unforeseen error of the last attempt, for people | `pipeline.worker` |
 | `given_up` | why the stage gave up | `pipeline.failures` |
 | `c:<record>` | 1 once the record has been counted in the metrics | RECORD |
 | `r:<record>` | a record (`workers.engine.records`) | RECORD, and the script that opens it |
@@ -70,6 +71,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | incident: `suppressed_by` | the incident of which it is a symptom | SUPPRESS, UNSUPPRESS |
 | incident: `group` | the incident group that announces it | ASSIGN_GROUP, OPEN_INCIDENT |
 | incident: `repository`, `reserved` | where it is fixed; its reservations, comma-separated | `engine.reservations` |
+| incident: `verdict_at` | when the verdict was known (epoch seconds) | `pipeline.stages` |
 | incident: `budget_day` | the budget in which its run is reserved | `incidents.budget` |
 | incident: `began:<role>` | usage before the run of the agent that is under way | `remediation` |
 | incident: `fix_requests`, `rewatch_count`, `generation`, `cancel_count` | how often a person asked for a fix, had it watched again, had it planned anew, cancelled it | REQUEST_FIX, RETRY, CANCEL |

@@ -46,7 +46,9 @@ def wait_seconds(store: JournalStore, now: datetime) -> float:
 def request_check(store: JournalStore, environment: Environment, now: datetime) -> None:
     """Have the environment checked at once; requests within one interval share a check. Raises NotAvailable."""
     alert = _alert(environment, now, now, INTERVAL_SECONDS)
-    intake.ingest(alert, DedupWindow(key=alert.id, seconds=round(INTERVAL_SECONDS)), store, lambda _key: None)
+    intake.ingest(
+        alert, DedupWindow(keys=(alert.id,), seconds=round(INTERVAL_SECONDS)), store, lambda _key: None
+    )
 
 
 def schedule_next(store: JournalStore, survey: Survey, now: datetime) -> float | None:

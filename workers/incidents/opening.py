@@ -29,8 +29,8 @@ from workers.incidents.ended_trouble import survey_since, trouble_end, with_onse
 from workers.incidents.incident_of_cause import is_residual, make_incident, split_chronic
 from workers.incidents.intake import RECHECK_SUFFIX, RESOLVED, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery, measure_service
-from workers.incidents.service_names import named_services
 from workers.incidents.relapses import is_reported_failure, with_relapse
+from workers.incidents.service_names import named_services
 from workers.incidents.siblings import with_siblings
 from workers.models import (
     Alert,

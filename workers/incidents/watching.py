@@ -37,6 +37,8 @@ def follow_up(
     Args:
         notify: key of the incident's notification journal, woken when there is something to report.
     """
+    # An incident that cannot be read any more is given up, whatever else its journal holds.
+    claim.need(records.INCIDENT)
     pull = claim.get(records.PULL)
     if not claim.text("suppressed_by") and pull is None and not claim.has(records.OUTCOME):
         # A sweep that no longer counts the incident as a symptom clears `suppressed_by`; its stages then continue.

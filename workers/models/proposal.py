@@ -166,6 +166,8 @@ class Outcome(Model):
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None
+    waits_for: str = ""
+    """Why the fix waits: the service that is away, or the permission that is missing (`delayed`, `blocked`)."""
     states_verdict: bool = False
     """True if the headline contains the verdict, so that a message need not repeat it."""
 

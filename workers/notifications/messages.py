@@ -14,6 +14,11 @@ def list_findings(incident: Incident) -> tuple[str, ...]:
     return tuple(finding.named_sentence for finding in incident.findings)
 
 
+def announce_delay(verdict: Verdict, waits_for: str) -> Outcome:
+    """The verdict, reported while its fix waits for a service that is away."""
+    return summarise_verdict(verdict).model_copy(update={"kind": "delayed", "waits_for": waits_for})
+
+
 def summarise_verdict(verdict: Verdict) -> Outcome:
     """The outcome of an incident that gets no fix: its verdict. Evidence and advice stay in their own records."""
     headline = f"{CATEGORY_LABELS[verdict.category]}: {verdict.summary}"

@@ -49,10 +49,10 @@ def report_delay(claim: Claim, waits_for: str) -> None:
     """Report the verdict, once, as an outcome that is not the last; nothing without a verdict. Raises Superseded."""
     if claim.stage not in FIX_STAGES or claim.has(records.INTERIM) or claim.has(records.OUTCOME):
         return
-    verdict, evidence = claim.get(records.VERDICT), claim.get(records.EVIDENCE)
-    if verdict is None or evidence is None:
+    verdict = claim.get(records.VERDICT)
+    if verdict is None:
         return
-    claim.record(records.INTERIM, messages.announce_delay(verdict, evidence, waits_for))
+    claim.record(records.INTERIM, messages.announce_delay(verdict, waits_for))
     claim.store.wake(notification_of(claim))
     log.info("verdict reported before its fix", extra={"journal": claim.id, "reason": waits_for})
 

@@ -14,10 +14,19 @@ from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
 from workers.incidents import answers, opening, rollbacks
 from workers.models import Answer, AnswerKind, FollowUp, FollowUpResult, Outcome, digest
 from workers.notifications import messages
+from workers.pipeline import delays
 from workers.pipeline.outcomes import conclude, notification_of
 
 PINGS_RETRY_SECONDS = 3600.0  # the ping watchdog never ends, so it tries again after it gave up
 MIN_HOLD_SECONDS = 0.5  # shortest wait, so that a hold that is about to end does not make the journal spin
+STAGE_TEXTS = {
+    "enrich": "gathering evidence",
+    "diagnose": "deciding the cause",
+    "plan": "planning a fix",
+    "fix": "writing and testing a fix",
+    "propose": "opening the pull request",
+}
+"""The stages of an incident as people know them."""
 MAX_REASON = 500  # characters of the field `given_up`
 
 log = logging.getLogger("trackwalker.pipeline")
@@ -26,8 +35,11 @@ log = logging.getLogger("trackwalker.pipeline")
 # ---- errors ----
 
 
-def handle_error(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
+def handle_error(claim: Claim, error: TrackwalkerError, now: datetime, ack_seconds: float) -> None:
     """Do what the error's class calls for: wait, retry, make a record again, or give up.
+
+    Args:
+        ack_seconds: after which a known verdict is reported although its fix still waits.
 
     Raises:
         Superseded: the error itself; another worker holds the claim, so there is nothing to release.
@@ -36,18 +48,18 @@ def handle_error(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
     if isinstance(error, Superseded):
         raise error
     try:
-        _apply(claim, error, now)
+        _apply(claim, error, now, ack_seconds)
     except NotAvailable as outage:
         # Giving up reads records too, and one of them may be of a newer version.
-        _retry_later(claim, outage, now)
+        _retry_later(claim, outage, now, ack_seconds)
 
 
-def _apply(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
+def _apply(claim: Claim, error: TrackwalkerError, now: datetime, ack_seconds: float) -> None:
     if isinstance(error, OnHold):
         wait = max(MIN_HOLD_SECONDS, error.until - now.timestamp())
         claim.advance(claim.stage, after=wait, reason=str(error))
     elif isinstance(error, NotAvailable):
-        _retry_later(claim, error, now)
+        _retry_later(claim, error, now, ack_seconds)
     elif isinstance(error, Unreadable) and (maker := _can_make_again(claim, error)):
         # The record is emptied, so that no stage waits again for the newer worker that wrote it.
         claim.set_fields(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
@@ -61,7 +73,7 @@ def _can_make_again(claim: Claim, error: Unreadable) -> Stage | None:
     return None if claim.text(f"again:{error.name}") else maker_of(error.name)
 
 
-def _retry_later(claim: Claim, error: NotAvailable, now: datetime) -> None:
+def _retry_later(claim: Claim, error: NotAvailable, now: datetime, ack_seconds: float) -> None:
     is_notification = claim.stage == "notify"
     if claim.failing_seconds > retries.patience(error, is_notification=is_notification).give_up:
         give_up(claim, str(error), now)
@@ -70,6 +82,8 @@ def _retry_later(claim: Claim, error: NotAvailable, now: datetime) -> None:
     facts = {"journal": claim.id, "stage": claim.stage, "reason": str(error), "seconds": round(wait, 1)}
     log.warning("stage will be retried", extra=facts)
     notify_key = "" if is_notification or claim.stage == "pings" else notification_of(claim)
+    if delays.is_overdue(claim, wait, ack_seconds, now.timestamp()):
+        delays.report_delay(claim, delays.describe_away(error))
     claim.advance(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, notify=notify_key)
 
 
@@ -106,7 +120,14 @@ def _give_up_incident(claim: Claim, reason: str, now: datetime) -> None:
         claim.record(records.FOLLOW_UP, FollowUp(result=FollowUpResult.ABANDONED, reason=reason))
         claim.end(EndedAs.FAILED, f"given up watching: {reason}", notify=notification_of(claim))
         return
-    lines = (*messages.list_findings(incident), f"Given up in stage {claim.stage}: {reason}")
+    stopped = f"Stopped while {STAGE_TEXTS[claim.stage]}"
+    if claim.has(records.VERDICT):
+        # The cause is known, and the message about the incident shows it.
+        conclude(
+            claim, Outcome(kind="failed", headline=f"No automatic fix: {reason}", lines=(f"{stopped}.",))
+        )
+        return
+    lines = (*messages.list_findings(incident), f"{stopped}: {reason}")
     conclude(claim, Outcome(kind="failed", headline="Investigation failed", lines=lines))
 
 

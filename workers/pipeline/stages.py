@@ -24,8 +24,8 @@ from workers.errors import NotAvailable, SlackRefused
 from workers.history import backfill, summary_store
 from workers.incidents import (
     controls,
-    good_news,
     extra_checks,
+    good_news,
     grouping,
     missed_webhooks,
     opening,
@@ -53,6 +53,7 @@ from workers.models import (
 from workers.notifications import messages
 from workers.notifications.notify import update_messages
 from workers.notifications.presentation import presentation
+from workers.pipeline import delays
 from workers.pipeline.failures import report_once_a_day
 from workers.pipeline.outcomes import conclude, notification_of, stop_if_suppressed
 from workers.pipeline.services import Services
@@ -252,6 +253,7 @@ def diagnose(services: Services, claim: Claim) -> None:
         return
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     verdict = claim.step(records.VERDICT, lambda: diagnosis.diagnose(incident, evidence))
+    claim.set_fields(verdict_at=f"{services.now().timestamp():.3f}")
     log.info("incident diagnosed", extra={"journal": claim.id, "category": verdict.category.value})
     outcome = _outcome_without_fix(services, verdict, evidence)
     if outcome is None:
@@ -281,7 +283,9 @@ def plan(services: Services, claim: Claim) -> None:
         conclude(claim, _awaiting_approval(claim))
         return
     _check_controls(services, claim)
-    _conclude_or_advance(claim, attempt.plan(claim, services.remediation), "fix")
+    with delays.reported_if_silent(claim, "reader", services.settings.ack_seconds):
+        outcome = attempt.plan(claim, services.remediation)
+    _conclude_or_advance(claim, outcome, "fix")
 
 
 def _awaiting_approval(claim: Claim) -> Outcome:
@@ -295,7 +299,9 @@ def fix(services: Services, claim: Claim) -> None:
     if stop_if_suppressed(claim):
         return
     _check_controls(services, claim)
-    _conclude_or_advance(claim, attempt.fix(claim, services.remediation), "propose")
+    with delays.reported_if_silent(claim, "writer", services.settings.ack_seconds):
+        outcome = attempt.fix(claim, services.remediation)
+    _conclude_or_advance(claim, outcome, "propose")
 
 
 def _conclude_or_advance(claim: Claim, outcome: Outcome | None, stage: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -21,10 +23,13 @@ from workers.pipeline.failures import abandon, give_up, handle_error
 from workers.pipeline.services import Services
 from workers.pipeline.stages import HANDLERS
 from workers.runtime import logs
+from workers.runtime.redaction import redact
+from workers.runtime.text import plural, safe_line
 
 # Of the 8 threads of a worker (Procfile). The other 2 stay free for notifications when stages hang.
 NON_NOTIFICATION_THREADS = 6
 NO_SLOT_RETRY_SECONDS = 2.0  # delay before retrying a journal when all worker slots of its queue are busy
+MAX_BUG_CHARACTERS = 200  # of an unforeseen error's own text
 ABANDON_AFTER_CRASHES = 2 * MAX_CRASHES  # giving up has itself failed as often as a stage may crash
 
 log = logging.getLogger("trackwalker.pipeline")
@@ -96,8 +101,7 @@ def run_claimed(services: Services, claim: Claim) -> None:
     """Run the stage of a claimed journal, and what its error calls for. Raises Superseded and NotAvailable."""
     try:
         if claim.crash_count > MAX_CRASHES:
-            reason = f"the worker crashed {claim.crash_count} times in stage {claim.stage}"
-            give_up(claim, reason, services.now())
+            give_up(claim, _describe_crashes(claim), services.now())
         else:
             HANDLERS[claim.stage](services, claim)
     except TrackwalkerError as error:
@@ -105,7 +109,7 @@ def run_claimed(services: Services, claim: Claim) -> None:
             # The shutdown killed the processes of the stage, so the error may come from that.
             claim.release()
             return
-        handle_error(claim, error, services.now())
+        handle_error(claim, error, services.now(), services.settings.ack_seconds)
     except Exception as error:
         # A bug counts as a crash: the lease expires, and after MAX_CRASHES attempts the stage gives up.
         log.exception("stage failed unexpectedly", extra={"journal": claim.id, "stage": claim.stage})
@@ -113,3 +117,22 @@ def run_claimed(services: Services, claim: Claim) -> None:
             claim.release()
         elif claim.crash_count > ABANDON_AFTER_CRASHES:
             abandon(claim, error, services.now())
+        else:
+            with suppress(TrackwalkerError):
+                claim.set_fields(crash=describe_bug(error))
+
+
+def _describe_crashes(claim: Claim) -> str:
+    """Why a stage did not get through: the error that it raised each time, or that its worker ended."""
+    times = plural(claim.crash_count, "time")
+    if error := claim.text("crash"):
+        return f"stage {claim.stage} failed {times} with an error that Trackwalker does not handle: {error}"
+    return f"the worker crashed {times} in stage {claim.stage}"
+
+
+def describe_bug(error: Exception) -> str:
+    """An unforeseen error for people: its kind, what it names, and the line of ours that raised it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "workers" in frame.filename]
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = safe_line(redact(str(error)), MAX_BUG_CHARACTERS)
+    return f"{type(error).__name__}{f': {text}' if text else ''}{place}"

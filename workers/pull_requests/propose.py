@@ -21,6 +21,9 @@ from workers.pull_requests.marker import find_own_pulls, parse_marker
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.text import plural
 
+KEPT = (
+    "The patch is kept. Once the permission is there, Try again proposes it without another run of the model."
+)
 MAX_REASONS = 4  # reasons in a notification; `python -m workers show` lists them all
 
 
@@ -37,7 +40,6 @@ def propose_fix(
 
     Raises:
         Refused: the branch exists with a commit that is not Trackwalker's.
-        GitHubRefused: the token may not push, or GitHub rejects a request.
         GitHubBusy: GitHub does not answer; the stage can run again.
     """
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
@@ -47,7 +49,10 @@ def propose_fix(
         raise Refused("the service's repository is unknown, so no pull request can be opened")
     if verification.decision not in ("ready", "draft"):
         return _not_verified(claim, verification)
-    remote = claim.step(records.REMOTE, lambda: github.repository(repository.name))
+    try:
+        remote = claim.step(records.REMOTE, lambda: github.repository(repository.name))
+    except GitHubRefused as refusal:
+        return _waits_for_permission(plan, verification, refusal)
     digests = reserved_digests(claim)
     title, body = render_pull_request(
         incident, evidence, verdict, plan, fix, verification, private=remote.private, digests=digests,
@@ -63,12 +68,15 @@ def propose_fix(
         github.create_pull, remote.name, title=title, body=body, head=incident.branch, base=repository.base,
         draft=mode == "draft" or verification.decision == "draft",
     )  # fmt: skip
-    if claim.get(records.PULL) is None and look() is None:
-        if blocked := _blocked_outcome(claim, github, remote, incident.branch, digests, max_open):
-            return blocked
-        message = commit_message(title, plan, private=remote.private)
-        _push(claim, repositories, remote.name, incident.branch, fix, message)
-    pull = claim.effect(records.PULL, look, create)
+    try:
+        if claim.get(records.PULL) is None and look() is None:
+            if blocked := _blocked_outcome(claim, github, remote, incident.branch, digests, max_open):
+                return blocked
+            message = commit_message(title, plan, private=remote.private)
+            _push(claim, repositories, remote.name, incident.branch, fix, message)
+        pull = claim.effect(records.PULL, look, create)
+    except GitHubRefused as refusal:
+        return _waits_for_permission(plan, verification, refusal)
     return _outcome(pull, plan, verification, digest(fix.patch), deploy_notes(incident.service, fix.files))
 
 
@@ -82,7 +90,8 @@ def _blocked_outcome(
     """
     if not remote.may_push:
         raise GitHubRefused(
-            f"GITHUB_TOKEN may not push to {remote.name}. Give it read and write access to contents and pull requests."
+            f"GITHUB_TOKEN may not push to {remote.name}. Give it read and write access to contents and pull requests.",
+            is_access=True,
         )
     own = find_own_pulls(github.open_pulls(remote.name), except_branch=branch)
     same_cause = find_own_pulls(own, digests) if digests else []
@@ -97,6 +106,13 @@ def _blocked_outcome(
             ("Merge or close one, then retry; the patch is kept.",),
         )  # fmt: skip
     return None
+
+
+def _waits_for_permission(plan: Plan, verification: Verification, refusal: GitHubRefused) -> Outcome:
+    """A verified patch that GitHub does not let in: it is kept, with its reservation, and needs no second run."""
+    headline = "A tested fix waits for a permission" if refusal.is_access else "GitHub refused a tested fix"
+    lines = (_cause_line(plan), describe_runs(verification), f"GitHub refused it: {refusal}", KEPT)
+    return Outcome(kind="blocked", headline=headline, lines=lines, waits_for=str(refusal))
 
 
 def _push(claim: Claim, repositories: Repositories, name: str, branch: str, fix: Fix, message: str) -> None:

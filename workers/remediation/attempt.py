@@ -76,7 +76,7 @@ def make_plan(claim: Claim, remediation: Remediation, repository: Repository) ->
         try:
             return parse(answer.text)
         except PlanError as error:
-            raise AgentRefused(f"the agent gave no usable plan: {error}") from error
+            raise AgentRefused("the model gave no usable plan") from error
 
 
 def _file_check(clone: Path) -> Callable[[str], bool]:

@@ -20,7 +20,7 @@ from tests.support.proposals import (
 )
 from workers.clients.github import GitHub
 from workers.engine import records
-from workers.errors import GitHubBusy, GitHubRefused, Refused
+from workers.errors import GitHubBusy, Refused
 from workers.models import ReasonKind, VerificationReason, digest
 from workers.pull_requests.marker import Marker, parse_marker, render_marker
 
@@ -203,9 +203,10 @@ def test_a_token_without_push_permission_is_reported_before_a_push_is_tried(
     proposal.fake_github.readers.add("reader")
     proposal.github = GitHub(proposal.github.api_url, proposal.github.server_url, token=SecretStr("reader"))
 
-    with pytest.raises(GitHubRefused, match="may not push"):
-        proposal.propose()
+    outcome = proposal.propose()
 
+    assert outcome.kind == "blocked"
+    assert "GITHUB_TOKEN may not push" in outcome.waits_for
     assert not any("git-receive-pack" in path for _, path in proposal.fake_github.calls)
 
 

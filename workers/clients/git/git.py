@@ -69,6 +69,8 @@ NO_ACCESS_MESSAGES = re.compile(
     re.IGNORECASE,
 )
 
+WRONG_CREDENTIAL = re.compile(r"returned error: 401|authentication failed", re.IGNORECASE)
+
 
 class GitCommandError(Exception):
     """A git command failed because of its arguments or of the local repository, not of the server."""
@@ -187,9 +189,12 @@ def _execute(
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
-        process = subprocess.Popen(
-            command, cwd=folder, env=dict(environment), stdin=given, stdout=out, stderr=err
-        )
+        try:
+            process = subprocess.Popen(
+                command, cwd=folder, env=dict(environment), stdin=given, stdout=out, stderr=err
+            )
+        except FileNotFoundError as error:
+            raise GitHubRefused(_missing_program(error, folder)) from error
         try:
             _wait(process, out, seconds, measured)
         finally:
@@ -203,6 +208,12 @@ def _execute(
             out.read(MAX_OUTPUT_BYTES),
             err.read(MAX_STDERR_BYTES).decode(errors="replace"),
         )
+
+
+def _missing_program(error: FileNotFoundError, folder: Path) -> str:
+    if not folder.exists():
+        return f"the folder {folder} of a clone has vanished"
+    return f"there is no program {error.filename or 'git'} in PATH: install it, then retry"
 
 
 def _wait(process: subprocess.Popen[bytes], out: IO[bytes], seconds: float, measured: Path | None) -> None:
@@ -240,11 +251,20 @@ def _remote_error(output: str, name: str, writes: bool) -> Exception:
     if match := PUSH_REJECTED.search(output):
         return GitHubRefused(f"GitHub rejected the push to {name}: {_short(match[0])}")
     if NO_ACCESS_MESSAGES.search(output):
-        verb = "write to" if writes else "read"
-        return GitHubRefused(f"repository {name} not found, or GITHUB_TOKEN may not {verb} it")
+        return GitHubRefused(_describe_no_access(output, name, writes), is_access=True)
     if UNAVAILABLE_MESSAGES.search(output):
         return GitHubBusy(f"git could not talk to GitHub about {name}: {_short(output)}")
     return GitCommandError(_short(output))
+
+
+def _describe_no_access(output: str, name: str, writes: bool) -> str:
+    if WRONG_CREDENTIAL.search(output):
+        return f"GITHUB_TOKEN is wrong or expired (git was refused {name}). Create a new one and set it."
+    if writes:
+        return f"GITHUB_TOKEN may not push to {name}: it needs contents: read and write for this repository"
+    return (
+        f"{name} not found, or GITHUB_TOKEN has no access to it. Give it contents: read for this repository."
+    )
 
 
 def _short(output: str) -> str:

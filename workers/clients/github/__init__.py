@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from workers.clients import deadline
-from workers.clients.github import rest_types
+from workers.clients.github import refusals, rest_types
 from workers.clients.github.app import AppTokens, InstallationToken
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.models import PullRequest, RemoteRepository
@@ -36,8 +36,6 @@ BRANCH_PREFIX = "trackwalker/"
 API_VERSION = "2022-11-28"
 NOT_LISTED_RETRY_SECONDS = 5.0
 """GitHub's list of pull requests lags a few seconds behind its creation of one."""
-MISSING_PERMISSIONS = "contents and pull requests: read and write"
-"""Permissions that the product needs; named if GitHub does not say which one is missing."""
 
 
 class GitHub:
@@ -117,9 +115,7 @@ class GitHub:
         if token:
             return token.token
         if self._token is None:
-            raise GitHubRefused(
-                "no GitHub credential: set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY"
-            )
+            raise GitHubRefused(refusals.NO_CREDENTIAL, is_access=True)
         return self._token
 
     # -- pull requests ----------------------------------------------------------------------------
@@ -277,19 +273,5 @@ class GitHub:
 
     def _refusal(self, response: httpx.Response, name: str) -> GitHubRefused:
         """The error, with GitHub's message and what to do about it."""
-        status, message = response.status_code, rest_types.error_message(response)
-        if status == 401:
-            return GitHubRefused(f"GitHub does not accept {self._setting}: {message}")
-        if status == 403:
-            headers = response.headers
-            needed = headers.get("x-accepted-github-permissions") or headers.get("x-accepted-oauth-scopes")
-            needs = f"needs {needed or MISSING_PERMISSIONS}"
-            return GitHubRefused(
-                f"GitHub does not let {self._setting} do this in {name} ({needs}): {message}"
-            )
-        if status == 404:
-            hint = f"it does not exist, or {self._setting} may not see it"
-            return GitHubRefused(f"GitHub does not find {response.request.url.path} ({message}): {hint}")
-        if response.is_redirect:
-            return GitHubRefused(f"{name} was renamed on GitHub: connect the Railway service to its new name")
-        return GitHubRefused(f"GitHub answered {status} for {name}: {message}")
+        text = refusals.describe_refusal(response, self._setting, name)
+        return GitHubRefused(text, is_access=response.status_code in refusals.ACCESS_STATUSES)
