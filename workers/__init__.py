@@ -17,3 +17,12 @@ Reading order:
   runtime/             settings, logs, Redis, redaction, supervision
   cli/                 the commands
 """
+
+import _signal  # type: ignore[import-not-found]  # of the interpreter itself: `signal` would import more, and each moment counts
+import sys
+
+if sys.argv[1:2] == ["up"] and sys.argv[0].rpartition("/")[2] in ("-m", "trackwalker"):
+    # Race: Python raises KeyboardInterrupt wherever it is, and an import swallows it ("Exception ignored in"). `up` has
+    # nothing to clean up before it becomes the supervisor, so Ctrl-C ends it like SIGTERM, at once. Here, because this
+    # is the first code of ours that runs, before the imports of the command line.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

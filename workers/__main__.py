@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import cast
-
-if sys.argv[1:2] == ["up"]:
-    # Race: Python raises KeyboardInterrupt wherever it is, and an import may swallow it ("Exception ignored in").
-    # `up` has nothing to clean up before it becomes the supervisor, so Ctrl-C ends it like SIGTERM, at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from workers.cli.commands import (
     cancel,

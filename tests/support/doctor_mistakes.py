@@ -469,7 +469,7 @@ MISTAKES: tuple[Mistake, ...] = (
     # ---- Slack ----
     Mistake("a wrong Slack token", SLACK, setting(SLACK_BOT_TOKEN="xoxb-wrong"),
             ("SLACK_BOT_TOKEN is wrong (invalid_auth)",), ("Bot User OAuth Token",)),
-    Mistake("an app-level token", SLACK, setting(SLACK_BOT_TOKEN="xapp-1-A"),
+    Mistake("an app-level token", SLACK, setting(SLACK_BOT_TOKEN="xapp-level-token"),
             ("SLACK_BOT_TOKEN holds an app-level token",), ("xoxb-",)),
     Mistake("a channel that does not exist", SLACK, setting(SLACK_CHANNEL="#alerts"),
             ("does not see a channel #alerts",), ("/invite @trackwalker",)),
