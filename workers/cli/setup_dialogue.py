@@ -54,7 +54,7 @@ AREAS = (
         "Slack", ("SLACK_BOT_TOKEN", "SLACK_CHANNEL", "SLACK_WEBHOOK_URL"), ("SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL"),
         (
             "gets one message per incident",
-            "Create an app from deploy/slack-manifest.json at https://api.slack.com/apps?new_app=1, install it,",
+            "Create an app from deploy/slack-app.yaml at https://api.slack.com/apps?new_app=1, install it,",
             "copy its Bot User OAuth Token, and type /invite @trackwalker in the channel",
         ),
         "incidents are only logged, and shown on the incident page",
