@@ -113,7 +113,10 @@ def _webhook(text: str) -> Values:
 def _forwarded(text: str) -> Values:
     body = {
         "text": text,
-        "attachments": [{"title": text, "text": text, "fields": [{"title": text, "value": text}]}],
+        # Red, because some of the texts say that all is well.
+        "attachments": [
+            {"color": "danger", "title": text, "text": text, "fields": [{"title": text, "value": text}]}
+        ],
     }
     alert = slack_source.parse(json.dumps(body).encode(), NOON, "t1")
     assert isinstance(alert, Alert)

@@ -75,8 +75,12 @@ def _state_of(pid: int) -> str:
 
 
 @contextmanager
-def running_installation(folder: Path) -> Iterator[Installation]:
-    """Run `up` with all its files in the folder until the block ends; begins when the receiver is ready."""
+def running_installation(folder: Path, **settings: str) -> Iterator[Installation]:
+    """Run `up` with all its files in the folder until the block ends; begins when the receiver is ready.
+
+    Args:
+        settings: further environment variables; they win over those of the installation.
+    """
     with ExitStack() as stack:
         healthy, sick = shop.write(folder / "origin")
         railway = FakeRailway(shop.world(time.time(), healthy, sick))
@@ -94,7 +98,7 @@ def running_installation(folder: Path) -> Iterator[Installation]:
             "GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub, "SLACK_BOT_TOKEN": slack.token,
             "SLACK_CHANNEL": slack.channel,
             "SLACK_API_URL": stack.enter_context(serve(slack.app, slack.faults)).url + "/api/",
-        }  # fmt: skip
+        } | settings  # fmt: skip
         with (folder / "up.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "workers", "up"], cwd=ROOT, env=environment, stderr=log, stdout=log
