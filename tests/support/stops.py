@@ -83,8 +83,13 @@ def _start(folder: Path, state: Path, *, through_make: bool) -> subprocess.Popen
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_take_hangups,  # noqa: PLW1509 (this process has a single thread)
         )  # fmt: skip
+
+
+def _take_hangups() -> None:
+    # Whoever runs this under `nohup` has it ignored, and `up` would keep it so.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _send(process: subprocess.Popen[bytes], name: signal.Signals, *, to_group: bool) -> None:

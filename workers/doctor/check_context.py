@@ -23,6 +23,7 @@ CONNECT_SECONDS = 5.0  # for connecting and for each read of a check's request
 class WatchedService(NamedTuple):
     """A service of a watched environment, as Railway describes it."""
 
+    id: str
     name: str
     repository: str | None
     """`owner/name` on GitHub; None for an image."""

@@ -19,7 +19,7 @@ from workers.clients import deadline
 from workers.clients.github.app import AppTokens
 from workers.clients.github.rest_types import error_message, rate_limit_wait
 from workers.doctor.check_context import Context
-from workers.doctor.http_requests import body_of, send
+from workers.doctor.http_requests import body_of, host_of, send
 from workers.doctor.results import error, passed, warning
 from workers.errors import GitHubBusy, GitHubRefused, NotAvailable
 from workers.models.check_results import CheckResult
@@ -57,6 +57,7 @@ class Access(NamedTuple):
 def check_github(context: Context) -> Iterator[CheckResult]:
     """Whether the credential is accepted, and may read, push and open pull requests in each watched repository."""
     config = context.settings
+    is_github = True
     has_app = bool(config.github_app_id and config.github_app_private_key)
     if not (config.github_token or has_app):
         yield warning(AREA, "not set: no code is read, no pull request is opened", NEW_TOKEN)
@@ -66,6 +67,7 @@ def check_github(context: Context) -> Iterator[CheckResult]:
         if problem := _refusal(response):
             yield problem
             return
+        is_github = "login" in body_of(response) or response.status_code == httpx.codes.FORBIDDEN
         yield from _expiry(context, response)
     elif problem := _refused_app(context):
         yield problem
@@ -82,7 +84,14 @@ def check_github(context: Context) -> Iterator[CheckResult]:
         accepted = "the token is accepted" if config.github_token else "a GitHub App is set"
         yield passed(AREA, f"{accepted}; no watched service has a GitHub repository")
         return
-    yield from _report(_access_of_all(context, names[:MAX_REPOSITORIES]), _credential(context))
+    accesses = _access_of_all(context, names[:MAX_REPOSITORIES])
+    if not is_github and all(access.problem for access in accesses):
+        yield error(
+            AREA, f"what answers at {host_of(config.github_api_url)} is not GitHub's API",
+            "correct GITHUB_API_URL: https://api.github.com, or https://HOST/api/v3 for GitHub Enterprise",
+        )  # fmt: skip
+        return
+    yield from _report(accesses, _credential(context))
 
 
 def _access_of_all(context: Context, names: Sequence[str]) -> list[Access]:

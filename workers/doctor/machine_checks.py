@@ -24,7 +24,7 @@ from workers.runtime.environment import DATA_DIR, installation_folder
 from workers.sandbox.builder import build_sandbox
 
 PROGRAM_AREA, SANDBOX, DATA, HEARTBEAT = "Programs", "Sandbox", "Data folder", "Heartbeat"
-VERSION_SECONDS = 5.0  # for `--version`; opencode unpacks itself at its first start
+VERSION_SECONDS = 9.0  # for `--version`; opencode unpacks itself, and needs a second on an idle machine
 VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 LOCK_FILE = "tools/package-lock.json"  # names the version of opencode that `make setup` installs
 GIB = 2**30

@@ -13,10 +13,12 @@ from workers.doctor.results import error, passed, skipped, warning
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Window
 from workers.models.check_results import CheckResult
-from workers.runtime.text import plural
+from workers.runtime.settings import Settings
+from workers.runtime.text import join_names, plural
 
 AREA = "Railway"
 SETTING = "TRACKWALKER_ENVIRONMENTS"
+DEFAULT_URL = str(Settings.model_fields["railway_api_url"].default)
 ACCOUNT_TOKENS = "https://railway.com/account/tokens"
 NEW_ACCOUNT_TOKEN = f"create one at {ACCOUNT_TOKENS} and set RAILWAY_API_TOKEN"
 NEW_PROJECT_TOKEN = "create one in Railway: project → Settings → Tokens, and set RAILWAY_TOKEN"  # noqa: S105 (advice)
@@ -57,7 +59,13 @@ def _check(context: Context, watched: list[WatchedEnvironment]) -> Iterator[Chec
     try:
         visible = railway.visible_environments()
     except RailwayBusy as failure:
-        yield warning(AREA, f"{failure}", "try again; Trackwalker retries by itself")
+        is_own_address = config.railway_api_url == DEFAULT_URL
+        repair = (
+            "try again; Trackwalker retries by itself"
+            if is_own_address
+            else f"check RAILWAY_API_URL; the usual one is {DEFAULT_URL}"
+        )
+        yield warning(AREA, f"{failure}", repair)
         return
     except (InvalidToken, Unauthorized):
         yield _refused_token(context)
@@ -75,6 +83,7 @@ def _check(context: Context, watched: list[WatchedEnvironment]) -> Iterator[Chec
             yield _unknown_environment(environment, visible)
         else:
             yield from _check_environment(context, railway, environment, item.label, watched)
+    yield from _check_service_map(context, watched)
     yield from _check_requests(context, railway, watched)
 
 
@@ -212,7 +221,7 @@ def _check_environment(
             f"give the token access to the project, or create one at {ACCOUNT_TOKENS}",
         )
         return
-    services = tuple(WatchedService(service.name, service.repo) for service in structure.services)
+    services = tuple(WatchedService(service.id, service.name, service.repo) for service in structure.services)
     watched.append(WatchedEnvironment(environment, name, services))
     if not services:
         yield warning(AREA, f"{name} has no services", f"check {SETTING}")
@@ -224,6 +233,19 @@ def _check_environment(
 
 def _token_kind(context: Context) -> str:
     return "account or workspace token" if context.settings.railway_api_token else "project token"
+
+
+def _check_service_map(context: Context, watched: Sequence[WatchedEnvironment]) -> Iterator[CheckResult]:
+    """Names in TRACKWALKER_SERVICE_MAP that are no watched service: alerts for them would find none."""
+    known = {name for item in watched for service in item.services for name in (service.name, service.id)}
+    unknown = sorted(set(context.settings.service_map.values()) - known) if watched else []
+    if unknown:
+        close = get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        yield warning(
+            AREA, f"TRACKWALKER_SERVICE_MAP names {join_names(unknown, 3)}, which is no watched service{hint}",
+            "use names or ids of watched services",
+        )  # fmt: skip
 
 
 # ---- requests --------------------------------------------------------------------------------

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from workers.errors import SettingsError
 from workers.models.check_results import CheckResult, CheckStatus
 from workers.runtime import environment, settings, store
 from workers.runtime.dotenv_file import DotenvFile, read_dotenv
 from workers.runtime.misspelt_settings import setting_names, similar_names, unknown_names, wrongly_copied
+from workers.runtime.private_hosts import is_private_host
 from workers.runtime.settings import Settings
 from workers.runtime.settings_check import missing
-from workers.runtime.text import plural
+from workers.runtime.text import join_names, plural
 
 AREA = "Settings"
+MIN_PASSWORD_CHARS = 12  # the page limits tries, and still a short password is found in days
+SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,45 @@ def _doubtful(present: PresentSettings) -> Iterator[CheckResult]:
         yield _warning(str(similar), f"rename it to {similar.closest} if you meant that")
     for name in present.file.repeated:
         yield _warning(f"{name} stands more than once in {present.dotenv}; the last value counts", "keep one")
-    config = present.settings
-    if config.slack_bot_token and not config.slack_channel:
+    yield from _halves(present.settings)
+    yield from _page_problems(present.settings)
+    wrong = [name for name, user in present.settings.slack_users.items() if not SLACK_USER.fullmatch(user)]
+    if wrong:
+        what = f"TRACKWALKER_SLACK_USERS: the value for {join_names(wrong, 3)} is no id of a Slack user"
+        yield _warning(what, "copy it in Slack: profile → ⋮ → Copy member ID, for example U012AB3CD")
+
+
+def _halves(config: Settings) -> Iterator[CheckResult]:
+    """Settings that work only together with another one."""
+    pairs = (
+        (config.slack_bot_token, "SLACK_BOT_TOKEN", config.slack_channel, "SLACK_CHANNEL, for example #on-call"),
+        (config.slack_channel, "SLACK_CHANNEL", config.slack_bot_token or config.slack_webhook_url, "SLACK_BOT_TOKEN"),
+        (config.github_app_id, "GITHUB_APP_ID", config.github_app_private_key, "GITHUB_APP_PRIVATE_KEY"),
+        (config.github_app_private_key, "GITHUB_APP_PRIVATE_KEY", config.github_app_id, "GITHUB_APP_ID"),
+        (config.trusted_user_header, "TRACKWALKER_TRUSTED_USER_HEADER", config.trusted_proxies,
+         "TRACKWALKER_TRUSTED_PROXIES to the addresses of the proxy"),
+        (config.trusted_proxies, "TRACKWALKER_TRUSTED_PROXIES", config.trusted_user_header,
+         "TRACKWALKER_TRUSTED_USER_HEADER to the header that names the user"),
+    )  # fmt: skip
+    for value, name, other, other_name in pairs:
+        if value and not other:
+            yield _warning(
+                f"{name} is set and {other_name.split(' to ')[0].split(',')[0]} is not", f"set {other_name}"
+            )
+
+
+def _page_problems(config: Settings) -> Iterator[CheckResult]:
+    """A page that nobody can open, or whose password can be guessed."""
+    is_public = not is_private_host(urlsplit(config.url).hostname or "localhost")
+    password = config.page_password.get_secret_value() if config.page_password else ""
+    if is_public and not (password or config.trusted_user_header):
         yield _warning(
-            "SLACK_BOT_TOKEN is set and SLACK_CHANNEL is not", "set SLACK_CHANNEL, for example #on-call"
-        )
+            "the incident page opens on this machine only: its links in Slack cannot be opened elsewhere",
+            "set TRACKWALKER_PAGE_PASSWORD",
+        )  # fmt: skip
+    if password and len(password) < MIN_PASSWORD_CHARS:
+        what = f"TRACKWALKER_PAGE_PASSWORD has fewer than {MIN_PASSWORD_CHARS} characters"
+        yield _warning(what, "set a longer one, for example: openssl rand -base64 18")
 
 
 def _missing(present: PresentSettings, *, with_optional: bool) -> Iterator[CheckResult]:

@@ -50,7 +50,9 @@ class Signals:
             # Without a handler there is no byte.
             signal.signal(number, lambda *_: None)
         for number in ENDING:
-            signal.signal(number, self._end)
+            # `nohup` has SIGHUP ignored, so that the end of a terminal ends nothing.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._end)
         # The process that became this one by exec may have blocked them. What arrived since is delivered now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
