@@ -11,7 +11,7 @@ from typing import Any
 
 from workers.engine import records
 from workers.engine.journal_store import JournalStore, field_text
-from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs, journal_id
+from workers.engine.schema import ENDED, ENDED_INCIDENTS, OPEN, PREFIX, SCHEDULE, EndedAs, journal_id
 from workers.incidents import controls, request_quota
 from workers.incidents.recovery import required_quiet_ms, required_sweeps
 from workers.models import alerting_findings
@@ -193,7 +193,13 @@ def _recent_endings(
     store: JournalStore, limit: int | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The newest endings, and the number of sweeps without findings among them."""
-    keys = [raw.decode() for raw, _ in store.command("zrevrange", ENDED, 0, MAX_ENDINGS - 1, True)]
+    entries = [
+        entry
+        for ended in (ENDED, ENDED_INCIDENTS)
+        for entry in store.command("zrevrange", ended, 0, MAX_ENDINGS - 1, True)
+    ]
+    newest = sorted(entries, key=lambda entry: entry[1], reverse=True)
+    keys = [raw.decode() for raw, _ in newest[:MAX_ENDINGS]]
     columns = store.columns(keys, ("ended", "ended_as", "outcome"))
     endings = [(key, fields) for key, fields in zip(keys, columns, strict=True) if "ended" in fields]
     quiet = [fields for _, fields in endings if field_text(fields, "ended_as") == EndedAs.NO_FINDINGS]

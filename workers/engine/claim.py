@@ -16,7 +16,8 @@ from typing import Any, Literal, NoReturn, TypeVar
 from workers.engine import counters, scripts
 from workers.engine.codec import Record, is_newer
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import EndedAs, journal_id, slot_key_of
+from workers.engine.past_occurrences import summarise
+from workers.engine.schema import EndedAs, fingerprint_of, journal_id, past_key, slot_key_of
 from workers.errors import Newer, NotAvailable, Refused, Superseded
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ FENCE_CHECKS = 3  # tries to get a reply of the fence check within ACT_WITHIN_SE
 SETTLE_SECONDS = 5.0  # Slack and GitHub show a request by then, so that the next worker's look finds it
 MAX_CRASHES = 5  # of one stage; the next crash ends the attempt
 TTL_SECONDS = 30 * 86_400  # of an ended journal: people look a month back at most
+PAST_SECONDS = 400 * 86_400  # of the summary of an occurrence: a cause may come back each year
 MAX_TEXT = 2000  # characters of an outcome or reason in the hash; the rest stands in the log
 NEWER_VERSION_PATIENCE_SECONDS = 900.0
 """A newer worker takes a journal over within minutes. After this its deployment was rolled back."""
@@ -350,12 +352,15 @@ class Claim:
                 and the stage has to advance it.
             keep_seconds: for how long the ended journal is kept.
         """
-        slot = slot_key_of(self.key)
+        slot, fingerprint = slot_key_of(self.key), fingerprint_of(self.key)
+        occurrence = summarise(self.id, self.fields, ended_as) if fingerprint else b""
         with self._release_lock:
             reply = self.store.run(
                 scripts.END, **self._ownership, notification=notify, slot=slot or self.key,
                 uses_slot=int(bool(slot)), ended_as=ended_as, outcome=outcome[:MAX_TEXT],
                 ttl_ms=keep_seconds * 1000, final=int(final), counts=counters.of_end(self.key, ended_as),
+                past=past_key(fingerprint) if fingerprint else self.key, occurrence_record=occurrence,
+                past_ttl_ms=PAST_SECONDS * 1000,
             )  # fmt: skip
             if reply == 2:
                 return False

@@ -14,7 +14,8 @@
 | `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
 | `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
 | `open:last_end:<fingerprint>` | string: when the last occurrence ended (ms), its `EndedAs` and its key, with spaces in between | END, CANCEL | 30 days, for chronic trouble as long as it lasts |
-| `ended` | sorted set: journal → when it ended (ms), newest 1,000 | END, CANCEL | 30 days |
+| `past:<fingerprint>` | hash: occurrence → its end (ms), a space, and its summary; the newest 20 | END | 400 days |
+| `ended`, `ended:incidents` | sorted sets: sweep or incident → when it ended (ms), newest 1,000 each | END, CANCEL | 30 days |
 | `slot:<environment>` | hash: `n`, `queued_sweep`, `running_sweep`, `cursor` | ENQUEUE_ON_SWEEP, CLAIM, END, CANCEL, ADVANCE_CURSOR | 30 days |
 | `opened:<environment>` | sorted set: incident → when it was announced (ms) | ASSIGN_GROUP | 30 minutes |
 | `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
@@ -93,7 +94,8 @@ from enum import StrEnum
 PREFIX = "trackwalker2:"  # of every key; a change that older workers cannot read raises the number
 SCHEDULE = PREFIX + "schedule"
 OPEN = PREFIX + "open"
-ENDED = PREFIX + "ended"
+ENDED = PREFIX + "ended"  # sweeps
+ENDED_INCIDENTS = ENDED + ":incidents"
 PINGS = PREFIX + "pings"
 DECISIONS = PREFIX + "decisions"
 ENDED_DECISIONS = PREFIX + "decisions:ended"
@@ -201,6 +203,17 @@ def slot_key_of(key: str) -> str:
 def last_end_key(fingerprint: str) -> str:
     """When and as what the cause's last occurrence ended, and its key; `common/close_incident.lua` writes it."""
     return f"{OPEN}:last_end:{fingerprint}"
+
+
+def past_key(fingerprint: str) -> str:
+    """How the cause's earlier occurrences ended; `end.lua` writes it."""
+    return f"{PREFIX}past:{fingerprint}"
+
+
+def fingerprint_of(key: str) -> str:
+    """The fingerprint of an incident's journal; "" for another journal."""
+    kind, _, rest = journal_id(key).partition(":")
+    return rest.partition(":")[0] if kind == "incident" else ""
 
 
 def opened_lately_key(environment_id: str) -> str:

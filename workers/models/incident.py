@@ -158,3 +158,19 @@ class Incident(Model):
         order = list(Severity)
         worst = max((finding.severity for finding in self.findings), key=order.index)
         return Severity.WARNING if self.is_chronic and worst is Severity.CRITICAL else worst
+
+
+class PastOccurrence(Model):
+    """How an occurrence ended, in the few fields that outlive its journal."""
+
+    id: Exact
+    """Its journal's id."""
+    opened_at: Moment | None = None
+    since: Moment | None = None
+    """Its onset."""
+    ended_as: Exact
+    """As `EndedAs` in the journal."""
+    category: Exact = ""
+    pull_number: int | None = None
+    pull_url: Exact = ""
+    pull_state: Exact = ""

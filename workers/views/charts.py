@@ -71,7 +71,7 @@ def _window(
 ) -> tuple[datetime, datetime]:
     starts = [survey.window.start for survey in surveys] or [finding.since]
     ends = [survey.window.end for survey in surveys] or [finding.last_seen or finding.since]
-    times = [datetime.fromtimestamp(point[0], UTC) for point in (points[:1] or []) + list(points[-1:])]
+    times = [datetime.fromtimestamp(point[0], UTC) for point in (*points[:1], *points[-1:])]
     return min([*starts, *times]), max([*ends, *times])
 
 

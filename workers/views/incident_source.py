@@ -19,6 +19,7 @@ from workers.models import (
     Evidence,
     Finding,
     Incident,
+    PastOccurrence,
     Survey,
     alerting_findings,
 )
@@ -37,14 +38,6 @@ def unreadable(blob: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class RelatedIncident:
-    """Another occurrence of the same cause, or an incident that this one refers to."""
-
-    id: str
-    fields: Fields
-
-
-@dataclass(frozen=True)
 class IncidentSource:
     """Everything from which the view of an incident is built.
 
@@ -52,7 +45,8 @@ class IncidentSource:
         at: Redis's clock when it was read.
         alerts: the alerts behind the incident, by the ids of their journals.
         sweeps: fields of the sweeps that it names: opened, ended, outcome, survey.
-        related: other incidents by their ids.
+        past: the ended occurrences of the same cause, each with its end, newest first.
+        related: the incident that suppresses it and those that it suppresses, by their ids.
     """
 
     id: str
@@ -63,7 +57,7 @@ class IncidentSource:
     rollback: Fields = field(default_factory=dict)
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     sweeps: Mapping[str, Fields] = field(default_factory=dict)
-    occurrences: Sequence[RelatedIncident] = ()
+    past: Sequence[tuple[PastOccurrence, datetime]] = ()
     related: Mapping[str, Fields] = field(default_factory=dict)
     audit: Sequence[AuditEntry] = ()
     decisions: Sequence[Decision] = ()

@@ -50,6 +50,7 @@ redis.call('HSET', journal, 'stage', stage, 'crashes', 0, 'attempts', 0)
 -- A worker whose lease expired, and that only stood still, loses its claim.
 redis.call('HINCRBY', journal, 'fence', 1)
 redis.call('ZREM', ended_journals, journal)
+redis.call('ZREM', ended_journals .. ':incidents', journal)
 wake(journal)
 if fingerprint then
   wake(notification)
