@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from workers.models import (
     Acknowledgement,
@@ -531,22 +531,44 @@ def record() -> shapes.RecordView:
 
 # ---- the same with hostile text ----
 
-KEPT = {"via", "decision", "outcome_kind"}
-"""Fields of a few fixed words."""
+KEPT = {
+    "via", "decision", "id", "fingerprint", "occurrence", "service_id", "environment_id", "project_id", "key",
+    "journal", "deployment_id", "incident_id", "journal_id",
+}  # fmt: skip
+"""Fields of fixed words, and ids by which values find each other."""
 
 
-def hostile(model: M, text: str = XSS) -> M:
-    """The model with hostile markup in every text, in ids and addresses too."""
-    return type(model).model_validate(_poison(model.model_dump(), "", text))
+def hostile(model: M, text: str = XSS, kept: Container[str] = ("via", "decision")) -> M:
+    """The model with hostile markup in every text, wherever its type allows it.
+
+    Args:
+        kept: names of fields that stay.
+    """
+    changes = {
+        name: _poison(value, name, text, kept)
+        for name, value in ((name, getattr(model, name)) for name in type(model).model_fields)
+        if name not in kept
+    }
+    return model.model_copy(
+        update={name: value for name, value in changes.items() if _fits(model, name, value)}
+    )
 
 
-def _poison(value: Any, name: str, text: str) -> Any:
+def _fits(model: BaseModel, name: str, value: Any) -> bool:
+    try:
+        type(model).model_validate(model.model_dump() | {name: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _poison(value: Any, name: str, text: str, kept: Container[str]) -> Any:
+    if isinstance(value, BaseModel):
+        return hostile(value, text, kept)
     if isinstance(value, dict):
-        return {key: item if key in KEPT else _poison(item, key, text) for key, item in value.items()}
+        return {key: _poison(item, name, text, kept) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_poison(item, name, text) for item in value]
+        return type(value)(_poison(item, name, text, kept) for item in value)
     if not isinstance(value, str) or isinstance(value, Enum):
         return value
-    if name == "url":
-        return f"javascript:alert(6)//{text}"
-    return value + text
+    return f"javascript:alert(6)//{text}" if name == "url" else value + text
