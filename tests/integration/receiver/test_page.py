@@ -13,6 +13,7 @@ import redis
 
 from receiver.page import login
 from tests.support import page_samples as samples
+from tests.support.page_markup import foreign_markup
 from tests.support.page_server import Sample, served_page
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PAGE_ATTEMPTS_PREFIX, PAGE_SESSION_PREFIX
@@ -120,8 +121,7 @@ def test_no_page_holds_an_inline_script_style_or_handler_or_leads_elsewhere(
 ) -> None:
     text = browsers.open().get(path).text
 
-    assert not re.search(r"<script(?! src=\"/static/)|<style|\sstyle=|\son\w+=|javascript:", text)
-    assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"(?!/static/)", text)
+    assert foreign_markup(text) == []
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -131,16 +131,8 @@ def test_hostile_text_is_escaped_wherever_it_stands(browsers: Browsers, path: st
     text = browser.get(path).text
 
     assert "&lt;script&gt;alert(1)" in text
-    for part in (
-        "<script>alert",
-        "<img",
-        "<svg/onload",
-        "href='javascript",
-        'href="javascript',
-        "\">'",
-        "49{%",
-    ):
-        assert part not in text
+    assert foreign_markup(text) == []
+    assert "49{%" not in text
 
 
 def test_the_incident_page_is_small(browsers: Browsers) -> None:
