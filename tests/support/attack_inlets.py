@@ -68,6 +68,7 @@ from workers.notifications.incident_posts import first_post
 from workers.notifications.incident_state import IncidentState
 from workers.notifications.messages import summarise_verdict
 from workers.notifications.presentation import Presentation
+from workers.pull_requests.incident_paragraphs import Page
 from workers.pull_requests.propose import describe_runs
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.logs import _JsonFormatter, _TextFormatter
@@ -280,8 +281,9 @@ def show(values: Values) -> Iterator[tuple[OutletKind, str]]:
     yield from _logs(values, quotes)
     for private in (True, False):
         title, body = render_pull_request(
-            whole, evidence, verdict, values.plan, fix, verification, private=private, digests=["0" * 16],
-            patch_digest="1" * 16, link="https://walker.example/i/1",
+            whole, evidence, values.plan, fix, verification, private=private, digests=["0" * 16],
+            patch_digest="1" * 16,
+            page=Page("https://walker.example/i/1", "https://github.example/acme/shop", values.name, 0.1),
         )  # fmt: skip
         yield "title", title
         yield "description", body

@@ -45,6 +45,7 @@ from workers.models import (
     Verification,
     Window,
 )
+from workers.pull_requests.incident_paragraphs import Page
 from workers.pull_requests.propose import propose_fix
 from workers.pull_requests.rendering import render_pull_request
 
@@ -109,10 +110,16 @@ def a_fix(base: str = "b" * 40, text: str = "price = 2", **changed: Any) -> Fix:
 
 def rendered_pull_request(*, private: bool = True, **changed: Any) -> tuple[str, str]:
     values: dict[str, Any] = {
-        "incident": INCIDENT, "evidence": EVIDENCE, "verdict": VERDICT, "plan": PLAN, "fix": a_fix(),
+        "incident": INCIDENT, "evidence": EVIDENCE, "plan": PLAN, "fix": a_fix(),
         "verification": VERIFICATION, "digests": [DIGEST], "patch_digest": "patch-digest",
     }  # fmt: skip
-    return render_pull_request(**values | changed, private=private, link="https://walker.example")
+    values["page"] = Page(
+        incident="https://walker.example/i",
+        repository="https://github.com/acme/shop",
+        model="m/large",
+        cost_usd=0.014,
+    )
+    return render_pull_request(**values | changed, private=private)
 
 
 def plan_with_cause(summary: str, file: str = "app.py") -> Plan:

@@ -321,6 +321,7 @@ def propose(services: Services, claim: Claim) -> None:
     outcome = propose_fix(
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,
+        model=services.settings.model or "",
     )  # fmt: skip
     log.debug("fix proposed", extra={"journal": claim.id, "kind": outcome.kind, "link": outcome.link})
     conclude(claim, outcome)

@@ -16,7 +16,9 @@ from workers.engine.claim import Claim
 from workers.engine.reservations import release, reserved_digests
 from workers.errors import GitHubRefused, Refused
 from workers.models import Fix, Outcome, Plan, PullRequest, RemoteRepository, Verification, digest
+from workers.models.links import incident_path
 from workers.pull_requests.deploy_notes import deploy_notes
+from workers.pull_requests.incident_paragraphs import Page
 from workers.pull_requests.marker import find_own_pulls, parse_marker
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.text import plural
@@ -29,14 +31,15 @@ MAX_REASONS = 4  # reasons in a notification; `python -m workers show` lists the
 
 def propose_fix(
     claim: Claim, github: GitHub, repositories: Repositories, *,
-    mode: Literal["shadow", "report", "draft", "full"], link: str, max_open: int,
+    mode: Literal["shadow", "report", "draft", "full"], link: str, max_open: int, model: str = "",
 ) -> Outcome:  # fmt: skip
     """Push the fix and open its pull request, recorded as `pull`.
 
     Args:
         mode: `shadow` and `report` only record the text as `would_propose`; `draft` opens a draft.
-        link: address of the incident's page; used only if it is https.
+        link: address of the pages; used only if it is https.
         max_open: most open pull requests of Trackwalker in one repository.
+        model: the model that made the fix, for the reviewer.
 
     Raises:
         Refused: the branch exists with a commit that is not Trackwalker's.
@@ -44,7 +47,7 @@ def propose_fix(
     """
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     plan, fix = claim.need(records.PLAN), claim.need(records.FIX)
-    verification, verdict = claim.need(records.VERIFICATION), claim.need(records.VERDICT)
+    verification = claim.need(records.VERIFICATION)
     if (repository := evidence.repository) is None:
         raise Refused("the service's repository is unknown, so no pull request can be opened")
     if verification.decision not in ("ready", "draft"):
@@ -55,8 +58,8 @@ def propose_fix(
         return _waits_for_permission(plan, verification, refusal)
     digests = reserved_digests(claim)
     title, body = render_pull_request(
-        incident, evidence, verdict, plan, fix, verification, private=remote.private, digests=digests,
-        patch_digest=digest(fix.patch), link=link if link.startswith("https://") else "",
+        incident, evidence, plan, fix, verification, private=remote.private, digests=digests,
+        patch_digest=digest(fix.patch), page=_page(claim, github, remote, link, model),
     )  # fmt: skip
     if mode in ("shadow", "report"):
         claim.record(records.WOULD_PROPOSE, f"{title}\n\n{body}")
@@ -78,6 +81,16 @@ def propose_fix(
     except GitHubRefused as refusal:
         return _waits_for_permission(plan, verification, refusal)
     return _outcome(pull, plan, verification, digest(fix.patch), deploy_notes(incident.service, fix.files))
+
+
+def _page(claim: Claim, github: GitHub, remote: RemoteRepository, link: str, model: str) -> Page:
+    usage = claim.get(records.USAGE)
+    return Page(
+        incident=link.rstrip("/") + incident_path(claim.id) if link.startswith("https://") else "",
+        repository=f"{github.server_url}/{remote.name}",
+        model=model,
+        cost_usd=usage.cost_usd if usage else 0.0,
+    )
 
 
 def _blocked_outcome(

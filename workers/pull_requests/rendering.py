@@ -1,4 +1,4 @@
-"""The text of a pull request: the fault, its cause, the change, the verification and how to undo it. Pure.
+"""The text of a pull request: its cause, who is affected since when, the change, the proof and how to undo it. Pure.
 
 In a repository that is not private, only the cause, the files and the test results are shown: figures, logs, hosts
 and the link to the incident would disclose the installation to the public.
@@ -7,20 +7,26 @@ and the link to the incident would disclose the installation to the public.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from workers.models import Evidence, Fix, Incident, Plan, PlanCause, Run, Verdict, Verification, describe_gap
+from workers.models import Evidence, Fix, Incident, Plan, Run, Verification
 from workers.pull_requests.deploy_notes import deploy_notes
+from workers.pull_requests.incident_paragraphs import (
+    Page,
+    cause_paragraph,
+    effect_paragraph,
+    footer,
+    undo_line,
+)
 from workers.pull_requests.markdown import LINE_LIMIT, block, cell_code, code, inline, plain
 from workers.pull_requests.marker import Marker, render_marker
-from workers.runtime.text import plural, safe_line
+from workers.runtime.text import safe_line
 
 TITLE_LIMIT = 90  # characters: GitHub's list of pull requests shows about that many on one line
 COMMIT_LINE_LIMIT = 200
 MAX_POINTS = 8  # points of one list: a reviewer reads the rest on the incident's page
-MAX_SYMPTOMS = 3
 MAX_FILES = 20
-SUSPECT_MESSAGE_LIMIT = 120
+MIN_RISK_WORDS = 4  # of a risk that says why
 MIN_HOST_LENGTH = 4  # shorter names are too common as words to be removed from a sentence
 ADDRESSES = re.compile(
     r"\b[a-z][a-z0-9+.-]*://[^\s)\]>\"'`]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
@@ -35,34 +41,32 @@ FIGURES = re.compile(
 
 
 def render_pull_request(
-    incident: Incident, evidence: Evidence, verdict: Verdict, plan: Plan, fix: Fix, verification: Verification, *,
-    private: bool, digests: Sequence[str], patch_digest: str, link: str = "",
+    incident: Incident, evidence: Evidence, plan: Plan, fix: Fix, verification: Verification, *,
+    private: bool, digests: Sequence[str], patch_digest: str, page: Page,
 ) -> tuple[str, str]:  # fmt: skip
     """Title and description. Equal values give equal text, so a repeated run proposes the same pull request.
 
     Args:
         private: False hides everything that only the owner of the repository may know.
         digests: digests of the reserved fault locations, for the marker.
-        link: address of the incident's page; empty leaves it out.
     """
-    service = incident.service.name if incident.service else incident.subject.name
     if private:
-        title = f"{service}: {plan.cause.summary}"
+        name = incident.service.name if incident.service else incident.subject.name
+        # The only service of a repository needs no name in its titles.
+        shares_repository = bool(incident.service and incident.service.root_directory)
+        title = f"{name}: {plan.cause.summary}" if shares_repository else plan.cause.summary
         parts = [
-            *_fault_section(incident, evidence, verdict, link), *_cause_section(plan.cause, evidence, plan.evidence),
-            *_fix_section(plan, fix), *_verification_section(verification, fix, private=True),
-            *_unknown_section(plan, evidence, verdict), *_deployment_section(incident, fix),
-            *_undo_section(plan, incident),
+            cause_paragraph(plan.cause, evidence, page), effect_paragraph(incident, evidence, page),
+            *_change(plan, fix), *_proof(verification, fix, private=True), *_reviewer_notes(plan, verification),
+            *_deployment_notes(incident, fix), undo_line(incident), footer(incident, page),
         ]  # fmt: skip
     else:
         summary = redact_for_public(plan.cause.summary, incident, evidence)
-        cause = plan.cause.model_copy(update={"summary": summary})
-        title = cause.summary
-        parts = [*_cause_section(cause, evidence, ()), "### Fix", _file_list(fix)]
-        parts += [*_verification_section(verification, fix, private=False)]
-        parts += ["### Undo", "Revert this pull request."]
-    marker = Marker(incident=incident.id, digests=tuple(digests), patch=patch_digest)
-    return plain(title, TITLE_LIMIT), "\n\n".join([*parts, render_marker(marker)]) + "\n"
+        title, cause = summary, plan.cause.model_copy(update={"summary": summary})
+        parts = [cause_paragraph(cause, Evidence(), Page()), f"Files: {_file_list(fix)}"]
+        parts += [*_proof(verification, fix, private=False), "To undo: revert this pull request."]
+    marker = render_marker(Marker(incident=incident.id, digests=tuple(digests), patch=patch_digest))
+    return plain(title, TITLE_LIMIT), "\n\n".join([*filter(None, parts), marker]) + "\n"
 
 
 def commit_message(title: str, plan: Plan, *, private: bool) -> str:
@@ -95,123 +99,76 @@ def redact_for_public(text: str, incident: Incident, evidence: Evidence) -> str:
 # ---- sections ----
 
 
-def _fault_section(incident: Incident, evidence: Evidence, verdict: Verdict, link: str) -> list[str]:
-    window = incident.window
-    period = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
-    environment = code(f"{incident.project_name}/{incident.environment_name}")
-    intro = (
-        f"Observed from {period} ({plural(round(window.minutes), 'minute')}) in {environment}, "
-        f"severity {incident.severity.value}."
-    )
-    lines = [inline(finding.named_sentence) for finding in incident.findings]
-    lines += [
-        f"Also affected: {inline(finding.named_sentence)}" for finding in incident.symptoms[:MAX_SYMPTOMS]
-    ]
-    if suspect := evidence.suspect:
-        commit = f", commit {code(suspect.commit[:12])}" if suspect.commit else ""
-        message = f": {inline(suspect.message, SUSPECT_MESSAGE_LIMIT)}" if suspect.message else ""
-        lines.append(
-            f"Since deployment {code(suspect.deployment_id)} at {suspect.at:%Y-%m-%d %H:%M} UTC{commit}{message}"
-        )
-    summary = [inline(verdict.summary)] if verdict.summary else []
-    page = [f"[All facts of {code(incident.id)}]({link})"] if link else []
-    return ["### Fault", intro, _points(lines), *summary, *page]
-
-
-def _cause_section(cause: PlanCause, evidence: Evidence, fact_ids: Iterable[str]) -> list[str]:
-    place = f"{cause.file}:{cause.line}" if cause.file and cause.line else cause.file or ""
-    facts = {fact.id: fact.text for fact in evidence.facts}
-    points = [f"{code(fact_id)} {inline(facts[fact_id])}" for fact_id in fact_ids if fact_id in facts]
-    location = f"\n\n{code(place)}" if place else ""
-    return ["### Cause", f"{inline(cause.summary)}{location}", *([_points(points)] if points else [])]
-
-
-def _fix_section(plan: Plan, fix: Fix) -> list[str]:
-    summary = [inline(fix.summary)] if fix.summary else []
-    steps = [_points([inline(step) for step in plan.change])] if plan.change else []
-    risk = [f"Risk: {inline(plan.risk)}"] if plan.risk else []
-    not_done = [_points([f"Not done: {inline(item)}" for item in fix.not_done])] if fix.not_done else []
-    return ["### Fix", *summary, *steps, _file_list(fix), *risk, *not_done]
+def _change(plan: Plan, fix: Fix) -> list[str]:
+    """What the patch does, with the part of the plan that it leaves out."""
+    steps = [inline(step) for step in plan.change] or ([inline(fix.summary)] if fix.summary else [])
+    if not steps:
+        return [f"**Change:** {_file_list(fix)}"]
+    change = f"**Change:** {steps[0]}" if len(steps) == 1 else f"**Change:**\n\n{_points(steps)}"
+    not_done = [f"Not done: {inline(item)}" for item in fix.not_done]
+    return [change, *([_points(not_done)] if not_done else [])]
 
 
 def _file_list(fix: Fix) -> str:
     more = f" and {len(fix.files) - MAX_FILES} more" if len(fix.files) > MAX_FILES else ""
-    return "Files: " + ", ".join(code(file) for file in fix.files[:MAX_FILES]) + more
+    return ", ".join(code(file) for file in fix.files[:MAX_FILES]) + more
 
 
-def _verification_section(verification: Verification, fix: Fix, *, private: bool) -> list[str]:
+def _proof(verification: Verification, fix: Fix, *, private: bool) -> list[str]:
+    """The runs before and after, and the output that shows the fault."""
     draft = ["This is a draft: not everything could be verified."] if verification.decision == "draft" else []
-    test = [f"New test: {code(fix.reproduction_path)}"] if fix.reproduction_path else []
-    details = _verification_details(verification) if private else []
-    return ["### Verification", *draft, _result_table(verification), *test, *details]
+    failing = verification.reproduction_before or verification.reproduction_deployed
+    output = [_collapsed("Failing output", failing.output)] if private and failing and failing.output else []
+    return [*draft, _result_table(verification, fix), *output]
 
 
-def _result_table(verification: Verification) -> str:
-    deployed, before, after = (
-        verification.reproduction_deployed, verification.reproduction_before, verification.reproduction_after,
-    )  # fmt: skip
-    rows: list[tuple[str, Run | None, Run | None]] = []
-    if deployed:
-        rows.append(("new test on the deployed commit", deployed, None))
-    command = (after or before or deployed or Run(command="", outcome="not run")).command
-    if before or after:
-        rows.append((f"new test {cell_code(command)}", before, after))
+def _result_table(verification: Verification, fix: Fix) -> str:
+    before, after = verification.reproduction_before, verification.reproduction_after
+    deployed = verification.reproduction_deployed
+    rows: list[tuple[str, str, str]] = []
+    if before or after or deployed:
+        command = (after or before or deployed or Run(command="", outcome="not run")).command
+        name = f"new test {cell_code(fix.reproduction_path or command)}"
+        rows.append((name, _before_outcome(before, deployed), _run_outcome(after)))
     rows += [
-        (f"check {cell_code(check.after.command)}", check.before, check.after)
+        (cell_code(check.after.command), _run_outcome(check.before), _run_outcome(check.after))
         for check in verification.checks
     ]
     if not rows:
         return "No command could be run."
-    return "| command | without the fix | with the fix |\n|---|---|---|\n" + "\n".join(
-        f"| {name} | {_run_outcome(old)} | {_run_outcome(new)} |" for name, old, new in rows
-    )
+    lines = [f"| {name} | {old} | {new} |" for name, old, new in rows]
+    return "\n".join(["| | before | after |", "|---|---|---|", *lines])
 
 
-def _verification_details(verification: Verification) -> list[str]:
-    """Reasons, notes and command output: they quote the repository, so only its owner may read them."""
-    reasons = [inline(reason.text) for reason in verification.reasons]
-    notes = [inline(note) for note in verification.notes]
-    failing = verification.reproduction_before or verification.reproduction_deployed
-    parts = ["Not verified:", _points(reasons)] if reasons else []
-    parts += ["For the reviewer:", _points(notes)] if notes else []
-    parts += [inline(verification.sandbox)] if verification.sandbox else []
-    return [
-        *parts,
-        *([_collapsed("Output without the fix", failing.output)] if failing and failing.output else []),
-    ]
+def _before_outcome(before: Run | None, deployed: Run | None) -> str:
+    """The outcome on the base branch, and on the deployed commit as far as that was run."""
+    if before is None:
+        return f"{_run_outcome(deployed)} on the deployed commit" if deployed else "not run"
+    if deployed is None:
+        return _run_outcome(before)
+    if deployed.outcome == before.outcome:
+        return f"{_run_outcome(before)} (also on the deployed commit)"
+    return f"{_run_outcome(before)} ({_run_outcome(deployed)} on the deployed commit)"
 
 
 def _run_outcome(run: Run | None) -> str:
-    return run.outcome if run else "–"
+    return {"passed": "passes", "failed": "fails"}.get(run.outcome, run.outcome) if run else "not run"
 
 
-def _unknown_section(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[str]:
-    facts = {fact.id: fact.text for fact in evidence.facts}
-    points = [f"Ruled out: {inline(item)}" for item in plan.ruled_out]
-    points += [
-        f"Contradicting: {inline(facts[fact_id])}" for fact_id in verdict.contradicts if fact_id in facts
-    ]
-    points += [f"Unknown: {inline(item)}" for item in plan.unknown]
-    points += [f"Not available: {inline(describe_gap(gap))}" for gap in evidence.failed_reads]
-    return ["### Ruled out and unknown", _points(points, 2 * MAX_POINTS)] if points else []
+def _reviewer_notes(plan: Plan, verification: Verification) -> list[str]:
+    """What a reviewer has to look at. They quote the repository, so only its owner may read them."""
+    notes = [f"Not verified: {inline(reason.text)}" for reason in verification.reasons]
+    notes += [inline(note) for note in verification.notes]
+    # A bare "low" says nothing; a sentence names what to look at.
+    notes += [f"Risk: {inline(plan.risk)}"] if len(plan.risk.split()) >= MIN_RISK_WORDS else []
+    notes += [f"Unknown: {inline(item)}" for item in plan.unknown]
+    return ["**Check before merging:**", _points(notes)] if notes else []
 
 
-def _deployment_section(incident: Incident, fix: Fix) -> list[str]:
-    """The section about the reasons for which Railway may not deploy the merge."""
+def _deployment_notes(incident: Incident, fix: Fix) -> list[str]:
+    """The reasons for which Railway may not deploy the merge."""
     notes = deploy_notes(incident.service, fix.files)
-    return ["### Deployment", _points([inline(note) for note in notes])] if notes else []
-
-
-def _undo_section(plan: Plan, incident: Incident) -> list[str]:
-    """How to undo the merge: a revert, or a faster rollback if the deployment before the merge was running."""
-    serving = incident.service.serving if incident.service else None
-    points = ["Revert this pull request."]
-    if serving and serving.status != "CRASHED":
-        points.append(
-            f"Faster, after the merge: roll back on Railway to the previous deployment {code(serving.id)} "
-            "(while Railway retains it). A rollback restores its image and its variables."
-        )
-    return ["### Undo", _points(points + ([inline(plan.undo)] if plan.undo else []))]
+    return [_points([inline(note) for note in notes])] if notes else []
 
 
 def _points(lines: Sequence[str], limit: int = MAX_POINTS) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import builders
 from tests.support.proposals import (
     AT,
     DIGEST,
@@ -19,15 +20,19 @@ from workers.models import (
     Deployment,
     Fact,
     FactKind,
+    FindingKind,
     Gap,
     GapPart,
     PlanCause,
     ReasonKind,
+    Repository,
     Run,
     Service,
+    Suspect,
     Verification,
     VerificationReason,
 )
+from workers.pull_requests.markdown import BREAK
 from workers.pull_requests.marker import Marker, parse_marker
 from workers.pull_requests.rendering import TITLE_LIMIT
 
@@ -36,28 +41,70 @@ def reason(text: str) -> VerificationReason:
     return VerificationReason(kind=ReasonKind.REPRODUCTION_NOT_RUN, text=text)
 
 
-def test_a_private_pull_request_shows_fault_cause_change_verification_and_undo() -> None:
-    title, body = rendered_pull_request()
+def test_a_private_pull_request_shows_cause_effect_change_proof_and_undo() -> None:
+    failing = INCIDENT.opening_findings[0].model_copy(
+        update={"numbers": {"failed": 562.0, "requests": 598.0}, "since": AT.replace(second=5)}
+    )
+    evidence = EVIDENCE.model_copy(
+        update={
+            "repository": Repository(name="acme/shop", base="main", deployed="d" * 40),
+            "suspect": Suspect(
+                deployment_id="dep-7", commit="c" * 40, at=AT, author="dana", message="Add gift cards"
+            ),
+        }
+    )
 
-    assert title == "api: price() adds None to an int"
+    title, body = rendered_pull_request(
+        incident=INCIDENT.model_copy(update={"findings": (failing,)}), evidence=evidence
+    )
+
+    assert title == "price() adds None to an int"
     for text in (
-        "37% of 412 requests failed", "03:04 to 03:34 UTC (30 minutes)", "`dep-7`", "Add gift cards", "`app.py:1`",
-        "TypeError in price(), 152 times", "treat a missing price as zero", "| failed | passed |", "1 != None",
-        "`make lint`", "Ruled out: a full disk", "Contradicting: memory is calm", "Unknown: why now",
-        "Not available: build logs: timed out", "Revert this pull request", "https://walker.example",
+        f"[`app.py:1`](https://github.com/acme/shop/blob/{'d' * 40}/app.py#L1)",
+        "**94 % of requests to api fail (562 of 598) since 03:04 UTC**, 5 s after [`ccccccc`]", "by dana was deployed",
+        "**Change:** treat a missing price as zero", "| fails (also on the deployed commit) | passes |", "1 != None",
+        "| `make lint` | passes | passes |", "Unknown: why now", "To undo: revert this pull request.",
+        "[incident `0123456`](https://walker.example/i)", "model m/large", "0.01 USD",
     ):  # fmt: skip
         assert text in body
+    for noise in ("E1", "E2", "Ruled out", "Risk", "severity", "Verdict", "a full disk"):
+        assert noise not in body
 
 
-@pytest.mark.parametrize(("status", "offered"), [("SUCCESS", True), ("CRASHED", False)])
-def test_a_rollback_is_offered_only_to_a_deployment_that_was_running(status: str, offered: bool) -> None:
+def test_a_risk_is_shown_if_it_says_why() -> None:
+    risk = "gifts count as free: check that this is right"
+
+    assert f"Risk: {risk}" in rendered_pull_request(plan=PLAN.model_copy(update={"risk": risk}))[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "text"),
+    [
+        ("server_errors", "SUCCESS", "(Rolling back in Railway instead returns to the failing build.)"),
+        ("failed_deployment", "SUCCESS", "or roll back in Railway to the deployment before the merge."),
+        ("crashed", "CRASHED", "To undo: revert this pull request.\n"),
+    ],
+)
+def test_the_undo_says_what_a_rollback_returns_to(kind: FindingKind, status: str, text: str) -> None:
     serving = Deployment(id="dep-ran", service_id="s", status=status, created_at=AT)
-    incident = INCIDENT.model_copy(update={"service": Service(id="s", name="api", serving=serving)})
+    incident = INCIDENT.model_copy(
+        update={
+            "service": Service(id="s", name="api", serving=serving),
+            "findings": (builders.finding(kind, service_id="s"),),
+        }
+    )
 
     _, body = rendered_pull_request(incident=incident)
 
-    assert ("roll back on Railway to the previous deployment `dep-ran`" in body) is offered
-    assert "Revert this pull request" in body
+    assert text in body
+
+
+def test_a_title_names_the_service_only_in_a_repository_of_several() -> None:
+    service = Service(id="s", name="api", root_directory="/services/api")
+
+    title, _ = rendered_pull_request(incident=INCIDENT.model_copy(update={"service": service}))
+
+    assert title == "api: price() adds None to an int"
 
 
 def test_a_public_pull_request_shows_only_cause_file_and_test_results() -> None:
@@ -71,10 +118,10 @@ def test_a_public_pull_request_shows_only_cause_file_and_test_results() -> None:
         "\\", ""
     )
     assert "`app.py:1`" in body
-    assert "| failed | passed |" in body
+    assert "| fails (also on the deployed commit) | passes |" in body
     for secret in (
         "37", "412", "152", "bank", "railway.internal", "shopfront", "/production", "dep-7", "gift cards", "1 != None",
-        "walker.example", "build logs", "critical", "treat a missing price", "E1",
+        "walker.example", "build logs", "critical", "treat a missing price", "E1", "m/large", "USD",
     ):  # fmt: skip
         assert secret not in title + body
 
@@ -186,5 +233,5 @@ def run_length(line: str, at: int) -> int:
 def test_a_title_is_short_and_cannot_keep_github_actions_from_running() -> None:
     title = rendered_pull_request(plan=plan_with_cause("[skip ci] " + "x " * 200))[0]
 
-    assert len(title) <= TITLE_LIMIT
+    assert len(title.replace(BREAK, "")) <= TITLE_LIMIT
     assert "[skip ci]" not in title
