@@ -167,7 +167,7 @@ def find_leaks(kind: OutletKind, text: str, attack: AttackText, judge: MarkdownJ
 
 OWN_TOKENS = frozenset(
     {
-        "heading_open", "heading_close", "bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close",
+        "bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close",
         "table_open", "table_close", "thead_open", "thead_close", "tbody_open", "tbody_close", "tr_open", "tr_close",
         "th_open", "th_close", "td_open", "td_close", "html_block", "fence", "comment", "softbreak", "link_open",
         "link_close",
@@ -175,20 +175,26 @@ OWN_TOKENS = frozenset(
 )  # fmt: skip
 """The parts of our own description; `_description_leaks` looks into the parts that others could forge."""
 OWN_HTML = re.compile(
-    r"<details><summary>Output without the fix</summary>|</details>|<!-- trackwalker \{[^\n]*\} -->"
+    r"<details><summary>Failing output</summary>|</details>|<!-- trackwalker \{[^\n]*\} -->"
+    r"|(?m:^<sub>(?=Trackwalker · )|</sub>$)"
 )
-OWN_LINK = re.compile(r"\[All facts of `[^`]*`\]\(https://walker\.example[^)]*\)")
-OWN_HEADINGS = {"Fault", "Cause", "Fix", "Verification", "Ruled out and unknown", "Undo"}
+OWN_LINK = re.compile(r"\[(?:incident )?`+ ?[^\n]*? ?`+\]\(https://(?:walker|github)\.example[^)\s]*\)")
+OWN_BOLD = re.compile(r"(?m)^\*\*((?:[^*\\\n]|\\.)+)\*\*")
+"""Bold text at the beginning of a line, whose own stars are escaped: only ours are bare."""
 
 
 def _description_leaks(text: str, judge: MarkdownJudge) -> set[str]:
     own_comment = "<!-- trackwalker " + text.rpartition("<!-- trackwalker ")[2]
-    body = OWN_LINK.sub("", text.removesuffix(own_comment))
-    findings = judge.findings(re.sub(r"(?s)(`{3,})text\n.*?\n\1", "", OWN_HTML.sub("", body))) - OWN_TOKENS
+    body = OWN_BOLD.sub(_content_of, OWN_LINK.sub("", OWN_HTML.sub("", text.removesuffix(own_comment))))
+    findings = judge.findings(re.sub(r"(?s)(`{3,})text\n.*?\n\1", "", body)) - OWN_TOKENS
     findings |= {"html"} if re.search(r"<(?!/?details|/?summary)[a-z!/]", _without_blocks(body)) else set()
     findings |= {"comment"} if "<!--" in body else set()
-    headings = set(re.findall(r"(?m)^#+ (.*)$", _without_blocks(body))) - OWN_HEADINGS
+    headings = set(re.findall(r"(?m)^#+ (.*)$", _without_blocks(body)))
     return findings | {f"heading {heading}" for heading in headings}
+
+
+def _content_of(bold: re.Match[str]) -> str:
+    return bold[1]
 
 
 def _without_blocks(markdown: str) -> str:
