@@ -6,17 +6,26 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import quote
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from receiver.page.backend import journal_backend
 from receiver.page.site import Site
+from tests.support import page_samples as samples
+from tests.support.page_markup import foreign_markup
 from tests.support.page_server import page_settings, served_site
 from tests.support.pipeline import PipelineHarness, harness
+from workers.engine import records
+from workers.engine.codec import Record
 from workers.engine.journal_store import JournalStore
+from workers.engine.schema import journal_key
 from workers.models.links import incident_path
 from workers.runtime.store import client as connect
+
+RECORDS = [record for record in vars(records).values() if isinstance(record, Record)]
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +102,44 @@ def test_a_pause_is_shown_and_undone(browser: httpx.Client) -> None:
     assert "Paused: no posts" in paused
     assert "a &lt;b&gt;storm&lt;/b&gt;" in listed
     assert "Undone" in resumed
+
+
+def test_a_record_is_readable(browser: httpx.Client, incident: str) -> None:
+    page = browser.get(f"/records/{quote(incident, safe='')}/evidence")
+
+    assert page.status_code == 200
+    assert "bytes stored" in page.text
+
+
+def test_a_press_reaches_the_journal_the_page_and_the_audit(browser: httpx.Client, incident: str) -> None:
+    path = incident_path(incident)
+
+    after = press(browser, path, "acknowledge")
+
+    assert "page has it since" in after
+    assert "acknowledge" in browser.get("/audit").text
+
+
+def poison(pipeline: PipelineHarness, incident: str) -> None:
+    """Put hostile markup into every text of the incident's records and of its fields."""
+    key = journal_key(incident)
+    for record in RECORDS:
+        value = record.read(JournalStore(pipeline.store).fields(key))
+        if isinstance(value, BaseModel):
+            pipeline.store.hset(key, record.field, record.pack(samples.hostile(value, kept=samples.KEPT)))
+    for field in ("reason", "given_up", "outcome", "recovered_by"):
+        pipeline.store.hset(key, field, samples.XSS)
+
+
+def test_hostile_text_in_every_record_is_escaped_on_every_page(
+    pipeline: PipelineHarness, browser: httpx.Client, incident: str
+) -> None:
+    poison(pipeline, incident)
+    path = incident_path(incident)
+    links = re.findall(r'href="(/records/[^"]+)"', browser.get(path).text)
+
+    for address in ("/", path, f"{path}/rollback", "/history", "/audit", "/alerts", *sorted(set(links))):
+        page = browser.get(address)
+        assert page.status_code == 200, address
+        assert foreign_markup(page.text) == [], address
+    assert "&lt;script&gt;alert(1)" in browser.get(path).text
