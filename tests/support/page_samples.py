@@ -256,6 +256,7 @@ def incident(**changes: Any) -> shapes.IncidentView:
         "waits_for": "the review of #41",
         "since": minutes(19),
         "opened_at": minutes(18),
+        "headline": TROUBLE,
         "trouble": (TROUBLE, "p95 3.4 s (usually 48 ms)"),
         "acknowledged": Acknowledgement(person=ANA, at=minutes(12)),
         "cost": shapes.Cost(usd=0.21, tokens=38_400, calls=14, seconds=96),

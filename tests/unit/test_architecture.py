@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "incidents": {*BASE, "runtime", "clients", "engine", "detection", "history"},
     "remediation": LAYER_4,
     "actions": LAYER_4,
-    "views": LAYER_4,
+    "views": {*LAYER_4, "notifications.trouble_texts"},
     "doctor": {*LAYER_4, "remediation", "views"},
     "notifications": LAYER_4,
     "pipeline": {*LAYER_4, "remediation", "notifications"},

@@ -14,6 +14,7 @@ from workers.engine.codec import Record
 from workers.engine.journal_store import JournalStore
 from workers.engine.stage_times import read_times
 from workers.models import Incident, PullRequest, Suspect, Usage
+from workers.notifications.trouble_texts import describe
 from workers.views.bounds import MAX_LABEL, first, line, lines, web_url
 from workers.views.charts import MAX_CHARTS, charts
 from workers.views.earlier import earlier_rows
@@ -79,6 +80,7 @@ def _head(source: IncidentSource, incident: Incident) -> Mapping[str, Any]:
         "chronic": incident.is_chronic,
         "opened_at": source.moment("opened") or incident.opened_at,
         "until": source.moment("ended"),
+        "headline": line(describe(findings[0]), MAX_LABEL),
         "trouble": lines(finding.named_sentence for finding in findings),
         "acknowledged": source.get(records.ACKNOWLEDGED),
         "decisions": source.decisions[:20],

@@ -132,6 +132,8 @@ class IncidentView(Model):
     opened_at: Moment | None = None
     until: Moment | None = None
     """When it ended; None while it is open."""
+    headline: str = ""
+    """The worst finding in a few words, without times: `94 % of requests fail`."""
     trouble: tuple[str, ...] = ()
     """All findings as sentences, the worst first."""
     acknowledged: Acknowledgement | None = None
