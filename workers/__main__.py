@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from workers.cli.commands import (
+    acknowledge,
     cancel,
+    check,
+    decision_commands,
     diagnose,
     doctor,
     evaluate,
@@ -21,6 +24,7 @@ from workers.cli.commands import (
     pause,
     replay,
     retry,
+    rollback_commands,
     show,
     sweep,
     up,
@@ -32,8 +36,8 @@ from workers.errors import TrackwalkerError
 
 # In the order of the help: run, look, control, try out.
 COMMANDS = (
-    init, doctor, install, up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate,
-    diagnose, verify,
+    init, doctor, install, up, list_command, show, acknowledge, check, fix, rollback_commands, pause, mute,
+    decision_commands, cancel, retry, replay, sweep, lookback, evaluate, diagnose, verify,
 )  # fmt: skip
 
 CONSOLE_COMMAND = "trackwalker"  # in the environment's `bin`; it works from any folder

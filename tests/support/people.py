@@ -6,7 +6,11 @@ import itertools
 from datetime import UTC, datetime
 
 from workers.actions import perform
+from workers.actions.lookup import find_journal
+from workers.cli.person import fix_all
 from workers.engine.journal_store import JournalStore
+from workers.engine.schema import journal_id
+from workers.errors import Refused
 from workers.models import Action, ActionKind, ActionResult, Person
 
 DANA = Person(name="dana", via="slack", slack_id="U0DANA")
@@ -26,6 +30,29 @@ def act(
         until=until, reason=reason, stage=stage,
     )  # fmt: skip
     return perform(store, action)
+
+
+def cancel(store: JournalStore, name: str) -> list[str]:
+    """Cancel the journal that the name means; the answer's lines. Raises Refused if nothing was done."""
+    return _lines(store, ActionKind.CANCEL, name)
+
+
+def retry(store: JournalStore, name: str, stage: str | None = None) -> list[str]:
+    """Retry the journal that the name means, as `cancel` does."""
+    return _lines(store, ActionKind.RETRY, name, stage=stage or "")
+
+
+def request_fix(store: JournalStore, name: str) -> list[str]:
+    """Approve the fix of an incident, or of `all`, as `cancel` does."""
+    return fix_all(store) if name == "all" else _lines(store, ActionKind.FIX, name)
+
+
+def _lines(store: JournalStore, kind: ActionKind, name: str, *, stage: str = "") -> list[str]:
+    target = journal_id(find_journal(store, name))
+    result = act(store, kind, target, stage=stage, at=datetime.now(UTC))
+    if not result.done:
+        raise Refused(result.text)
+    return result.text.split("\n")
 
 
 def pause(store: JournalStore) -> None:

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 
-from workers.actions import journal_actions, lasting_decisions, ownership, response_actions, rollback_requests
+from workers.actions import (
+    cancellation,
+    fixing,
+    lasting_decisions,
+    ownership,
+    requested_checks,
+    retrying,
+    rollback_requests,
+)
 from workers.engine.journal_store import JournalStore
 from workers.errors import Refused
 from workers.incidents import audit
@@ -20,13 +28,13 @@ Handler = Callable[[JournalStore, Action, tzinfo], ActionResult]
 HANDLERS: dict[ActionKind, Handler] = {
     ActionKind.ACKNOWLEDGE: ownership.acknowledge,
     ActionKind.SNOOZE: ownership.snooze,
-    ActionKind.NOT_A_PROBLEM: response_actions.declare_no_problem,
-    ActionKind.FIX: journal_actions.fix,
-    ActionKind.CHECK: response_actions.check,
+    ActionKind.NOT_A_PROBLEM: cancellation.declare_no_problem,
+    ActionKind.FIX: fixing.fix,
+    ActionKind.CHECK: requested_checks.check,
     ActionKind.ROLL_BACK: rollback_requests.roll_back,
     ActionKind.REDEPLOY: rollback_requests.redeploy,
-    ActionKind.CANCEL: journal_actions.cancel,
-    ActionKind.RETRY: journal_actions.retry,
+    ActionKind.CANCEL: cancellation.cancel,
+    ActionKind.RETRY: retrying.retry,
     ActionKind.PAUSE: lasting_decisions.pause,
     ActionKind.RESUME: lasting_decisions.resume,
     ActionKind.MUTE: lasting_decisions.mute,

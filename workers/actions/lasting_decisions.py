@@ -7,7 +7,7 @@ from datetime import tzinfo
 from workers.actions.wording import clock_time, person_name, until_text
 from workers.engine.journal_store import JournalStore
 from workers.errors import Refused
-from workers.incidents import decisions
+from workers.incidents import decisions, known_services
 from workers.models import Action, ActionResult, Decision, DecisionKind, digest
 
 
@@ -37,8 +37,9 @@ def mute(store: JournalStore, action: Action, zone: tzinfo) -> ActionResult:
         raise Refused("A mute needs the name of a service.")
     if action.until is not None and action.until <= action.at:
         raise Refused("A mute needs an end in the future, for example in 4 h.")
-    decision = _decision(action, DecisionKind.MUTE).model_copy(update={"service_name": action.target})
-    text = f"{action.target} is muted {until_text(action.until, zone, action.at)}."
+    service = known_services.find_service(store, action.target)
+    decision = _decision(action, DecisionKind.MUTE).model_copy(update=service)
+    text = f"{service['service_name']} is muted {until_text(action.until, zone, action.at)}."
     result = ActionResult(done=True, text=text)
     decisions.add(store, decision, action, result)
     return result

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from workers.engine import records
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import PINGS, PREFIX, journal_id, journal_key
-from workers.engine.stage_table import JOURNAL_KINDS, kind_of
+from workers.engine.schema import ENDED, OPEN, PINGS, PREFIX, journal_id, journal_key
+from workers.engine.stage_table import INCIDENT, JOURNAL_KINDS, kind_of
 from workers.errors import Refused
+from workers.models.links import incident_of_path
 from workers.runtime.text import one_line
 
 MAX_LISTED = 8  # ids in an error message
+INCIDENTS_BATCH = 50  # incidents per round trip: their records are up to a hundred kilobytes each
 SIMILARITY = 0.5  # difflib's ratio from which an id is suggested for a name
 
 
@@ -25,9 +28,8 @@ def find_journal(store: JournalStore, name: str) -> str:
         NotAvailable: Redis does not answer.
     """
     name = name.strip().removeprefix(PREFIX)
-    for key in [journal_key(name), *(journal_key(f"{kind}:{name}") for kind in JOURNAL_KINDS)]:
-        if name and _is_journal(key) and store.command("type", key) == b"hash":
-            return key
+    if key := find_exactly(store, name):
+        return key
     matches = _matches(store, name) if name else []
     if len(matches) == 1:
         return matches[0]
@@ -36,6 +38,48 @@ def find_journal(store: JournalStore, name: str) -> str:
     similar = _similar(store, name)
     hint = f"; similar ids:{_listed(similar)}" if similar else "; `list` shows the scheduled journals"
     raise Refused(f"{name}: no such journal{hint}")
+
+
+def find_exactly(store: JournalStore, name: str) -> str | None:
+    """The key of the journal with exactly this id; the kind may be left out. None if there is none.
+
+    An incident may also be written as in the address of its page: `<fingerprint>-<occurrence>`.
+    """
+    names = [name, *(f"{kind}:{name}" for kind in JOURNAL_KINDS), incident_of_path(name)]
+    keys = [journal_key(candidate) for candidate in names]
+    for key in keys:
+        if name and _is_journal(key) and store.command("type", key) == b"hash":
+            return key
+    return None
+
+
+def find_to_show(store: JournalStore, name: str) -> str:
+    """The key of the journal that a person wants to see: by exact id, by a service's name, or by a part of an id.
+
+    Raises:
+        Refused: as `find_journal`.
+    """
+    name = name.strip().removeprefix(PREFIX)
+    return find_exactly(store, name) or find_newest_incident(store, name) or find_journal(store, name)
+
+
+def find_newest_incident(store: JournalStore, service: str) -> str | None:
+    """The key of the newest incident of a service, by the service's name or id: an open one before those that ended."""
+    keys: list[str] = [raw.decode() for raw in store.command("hvals", OPEN)]
+    ended = [raw.decode() for raw in store.command("zrevrange", ENDED, 0, -1)]
+    past = [key for key in ended if kind_of(journal_id(key)) == INCIDENT]
+    keys = [*sorted(keys, key=_occurrence, reverse=True), *past]
+    for start in range(0, len(keys), INCIDENTS_BATCH):
+        batch = keys[start : start + INCIDENTS_BATCH]
+        for key, fields in zip(batch, store.columns(batch, [records.INCIDENT.field]), strict=True):
+            incident = records.INCIDENT.read(fields)
+            if incident is not None and service in (incident.subject.name, incident.subject.key):
+                return key
+    return None
+
+
+def _occurrence(key: str) -> str:
+    return key.rpartition(":")[2]
 
 
 def _matches(store: JournalStore, name: str) -> list[str]:

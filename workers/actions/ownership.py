@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from workers.actions.targets import MAX_CONFLICTS, IncidentState, read_open_incident
+from workers.actions.targets import MAX_CONFLICTS, TRY_AGAIN, IncidentState, read_open_incident
 from workers.actions.wording import clock_time, person_name
 from workers.engine import records, scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import notification_key
-from workers.errors import NotAvailable, Refused
+from workers.errors import Refused
 from workers.incidents import decisions
 from workers.incidents.audit import run_once
 from workers.models import Acknowledgement, Action, ActionResult, Decision, DecisionKind, digest
@@ -29,7 +29,7 @@ def acknowledge(store: JournalStore, action: Action, zone: tzinfo) -> ActionResu
         )  # fmt: skip
         if reply == "done":
             return result
-    raise NotAvailable(f"{action.target}: workers are changing it, try again")
+    raise Refused(TRY_AGAIN)
 
 
 def _refuse_second(state: IncidentState, action: Action, zone: tzinfo) -> None:
@@ -61,5 +61,5 @@ def snooze(store: JournalStore, action: Action, zone: tzinfo) -> ActionResult:
     if decisions.add(store, decision, action, result) == "changed":
         # The incident ended in between.
         read_open_incident(store, action, zone)
-        raise NotAvailable(f"{action.target}: it is changing, try again")
+        raise Refused(TRY_AGAIN)
     return result

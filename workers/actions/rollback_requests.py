@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import NamedTuple
 
-from workers.actions.targets import MAX_CONFLICTS, IncidentState, read_incident, read_open_incident
+from workers.actions.targets import MAX_CONFLICTS, TRY_AGAIN, IncidentState, read_incident, read_open_incident
 from workers.actions.wording import clock_time, person_name
 from workers.engine import records, scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import journal_key, notification_key
-from workers.errors import NotAvailable, Refused
+from workers.errors import Refused
 from workers.incidents import controls
 from workers.incidents.audit import run_once
 from workers.incidents.rollbacks import name_commit
@@ -39,7 +39,7 @@ def roll_back(store: JournalStore, action: Action, zone: tzinfo) -> ActionResult
         change = _rollback(state, action, zone)
         if result := _request(store, action, state, change):
             return result
-    raise NotAvailable(f"{action.target}: workers are changing it, try again")
+    raise Refused(TRY_AGAIN)
 
 
 def redeploy(store: JournalStore, action: Action, zone: tzinfo) -> ActionResult:
@@ -49,7 +49,7 @@ def redeploy(store: JournalStore, action: Action, zone: tzinfo) -> ActionResult:
         change = _end_of_rollback(state, action, zone)
         if result := _request(store, action, state, change):
             return result
-    raise NotAvailable(f"{action.target}: workers are changing it, try again")
+    raise Refused(TRY_AGAIN)
 
 
 def why_no_rollback(state: IncidentState, action: Action, zone: tzinfo) -> str:

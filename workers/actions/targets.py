@@ -8,11 +8,14 @@ from datetime import UTC, datetime, tzinfo
 from workers.actions.wording import clock_time
 from workers.engine import records
 from workers.engine.journal_store import JournalStore, field_text
-from workers.engine.schema import journal_id, journal_key
-from workers.engine.stage_table import INCIDENT, kind_of
+from workers.engine.schema import journal_id, journal_key, notification_key
+from workers.engine.stage_table import ALERT, INCIDENT, kind_of
 from workers.errors import Refused
 from workers.models import Action, Incident
 
+Fields = dict[str, bytes]
+
+TRY_AGAIN = "Nothing was changed: a worker is updating it at this moment. Try again in a few seconds."
 MAX_CONFLICTS = 5  # attempts of one action while workers keep changing the journal
 
 
@@ -21,7 +24,7 @@ class IncidentState:
     """An incident's journal as an action reads it."""
 
     key: str
-    fields: dict[str, bytes]
+    fields: Fields
     incident: Incident
 
     @property
@@ -35,6 +38,22 @@ class IncidentState:
     def text(self, name: str) -> str:
         """A plain field of the journal."""
         return field_text(self.fields, name)
+
+
+def read_fields(store: JournalStore, key: str) -> Fields:
+    """The fields of a journal of any kind that people act on. Raises Refused if there is none."""
+    fields = store.fields(key)
+    if not kind_of(journal_id(key)):
+        raise Refused(f"{journal_id(key) or 'No target'} is not an incident, sweep, alert or notification")
+    if not fields.get("stage"):
+        raise Refused(f"{journal_id(key)} no longer exists")
+    # An empty record counts as missing: its stage writes it again.
+    return {name: value for name, value in fields.items() if value or not name.startswith("r:")}
+
+
+def notification_of(name: str) -> str:
+    """The key of the notification of an incident or alert; "" for other journals."""
+    return notification_key(name) if kind_of(name) in (INCIDENT, ALERT) else ""
 
 
 def read_incident(store: JournalStore, action: Action) -> IncidentState:
@@ -57,15 +76,15 @@ def read_open_incident(store: JournalStore, action: Action, zone: tzinfo) -> Inc
     """
     state = read_incident(store, action)
     if state.is_ended:
-        raise Refused(too_late(state, zone, action.at))
+        raise Refused(too_late(state.fields, zone, action.at))
     return state
 
 
-def too_late(state: IncidentState, zone: tzinfo, now: datetime) -> str:
-    """`Too late: checkout has ended: resolved at 03:40.`"""
-    ended = datetime.fromtimestamp(int(state.fields["ended"]) / 1000, UTC)
-    outcome = state.text("outcome") or "ended"
-    pull = records.PULL.read(state.fields)
-    merged = f" #{pull.number} is {pull.state}." if pull else ""
-    name = state.incident.subject.name
-    return f"Too late: the incident of {name} has ended: {outcome} at {clock_time(ended, zone, now)}.{merged}"
+def too_late(fields: Fields, zone: tzinfo, now: datetime) -> str:
+    """`Too late: the incident of checkout has ended: resolved at 03:40.`"""
+    incident, pull = records.INCIDENT.read(fields), records.PULL.read(fields)
+    name = f"the incident of {incident.subject.name}" if incident else "it"
+    ended = datetime.fromtimestamp(int(fields["ended"]) / 1000, UTC)
+    outcome = field_text(fields, "outcome") or "ended"
+    proposed = f" #{pull.number} is {pull.state}." if pull else ""
+    return f"Too late: {name} has ended: {outcome} at {clock_time(ended, zone, now)}.{proposed}"

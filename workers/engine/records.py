@@ -100,7 +100,7 @@ DECISION = Record("decision", Decision)  # the snooze, or that it is not a probl
 CALLS: dict[str, Record[Transcript]] = {"reader": READER_CALLS, "writer": WRITER_CALLS}
 """The record of an agent's calls by its role. Both are written during the run, so that a killed worker keeps them."""
 
-EXTERNAL: tuple[Record[Any], ...] = (REMOTE, BRANCH, PULL, USAGE)
+EXTERNAL: tuple[Record[Any], ...] = (REMOTE, BRANCH, PULL, USAGE, ROLLBACK)
 
 ACK = Record("ack", SlackMessage)  # a notification's first message
 

@@ -19,6 +19,7 @@ from workers.engine.schema import (
     no_problem_key,
     operational_notification_key,
 )
+from workers.incidents import requested_answers
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
 from workers.incidents.service_names import named_services
 from workers.incidents.wellness import is_running
@@ -26,6 +27,8 @@ from workers.models import (
     Alert,
     Answer,
     AnswerKind,
+    Decision,
+    DismissedFinding,
     DropReason,
     Finding,
     Gap,
@@ -34,6 +37,7 @@ from workers.models import (
     Service,
     Severity,
     Survey,
+    alerting_findings,
     digest,
 )
 
@@ -44,8 +48,9 @@ MAX_FINDINGS = 3  # findings that an answer lists, worst first
 
 
 def answer_from_survey(
-    store: JournalStore, survey: Survey, findings: Sequence[Finding], alert: Alert, scope: str
-) -> None:
+    store: JournalStore, survey: Survey, findings: Sequence[Finding], alert: Alert, scope: str,
+    dismissed: Sequence[DismissedFinding] = (),
+) -> None:  # fmt: skip
     """Answer an alert that no incident of this sweep covers with what was seen, and schedule one more check.
 
     An alert that names no service of any environment is answered for the environment that looks for it last.
@@ -53,13 +58,14 @@ def answer_from_survey(
     Args:
         findings: all findings of the sweep.
         scope: alerts with the same scope share one answer until the second check.
+        dismissed: the findings that people decided are no problem.
     """
     if not is_problem_alert(alert) or alert.id.endswith(RECHECK_SUFFIX):
         return
     named = named_services(alert, survey.services)
     if not named and not _is_unknown_everywhere(store, survey, alert):
         return
-    answer = make_answer(survey, findings, alert, named, _open_incidents(store, survey))
+    answer = make_answer(survey, findings, alert, named, _open_incidents(store, survey), dismissed)
     if len(named) == 1:
         # From here on the alert states its service: its messages name it, and a mute of the service holds for them.
         alert = alert.model_copy(update={"service_id": named[0].id, "service_name": named[0].name})
@@ -71,13 +77,14 @@ def answer_from_survey(
 
 def make_answer(
     survey: Survey, findings: Sequence[Finding], alert: Alert, named: Sequence[Service],
-    incidents: Sequence[tuple[str, Incident]],
+    incidents: Sequence[tuple[str, Incident]], dismissed: Sequence[DismissedFinding] = (),
 ) -> Answer:  # fmt: skip
     """The sweep's answer to the alert. Pure.
 
     Args:
         named: the services that the alert names; empty if it names none, or one that does not exist.
         incidents: the open incidents of the environment, with their ids.
+        dismissed: the findings that people decided are no problem.
     """
     ids = {service.id for service in named}
     wants_service = bool(alert.service_id or alert.service_name)
@@ -89,9 +96,11 @@ def make_answer(
     covering = [item for item in incidents if not (ids or wants_service) or ids & _affected_ids(item[1])]
     gaps = _gaps(survey, named)
     kind = _choose_kind(survey, own, covering, named, has_gaps=bool(gaps), wants_service=wants_service)
+    decision = None if covering else _decision_about(own, dismissed)
     traffic = [minute for service in named for minute in service.traffic]
     return Answer(
-        kind=kind,
+        kind=AnswerKind.NOT_A_PROBLEM if decision else kind,
+        decision=decision,
         minutes=survey.window.minutes,
         failed_reads=gaps,
         findings=tuple(own[:MAX_FINDINGS]),
@@ -102,6 +111,29 @@ def make_answer(
         reason=f"{survey.project_name}/{survey.environment_name}",
         unknown_names=alert.names[:MAX_UNKNOWN_NAMES] if not (named or wants_service) else (),
     )
+
+
+def _decision_about(own: Sequence[Finding], dismissed: Sequence[DismissedFinding]) -> Decision | None:
+    """The decision that the trouble is no problem, if decisions cover all of it."""
+    trouble = alerting_findings(own)
+    covering = [item.decision for item in dismissed if item.finding in trouble]
+    return covering[0] if trouble and len(covering) == len(trouble) else None
+
+
+def answer_requests(
+    store: JournalStore, survey: Survey, findings: Sequence[Finding], alerts: Sequence[Alert],
+    dismissed: Sequence[DismissedFinding],
+) -> None:  # fmt: skip
+    """Answer the checks that people asked for. Nothing is posted to the channel for them.
+
+    Args:
+        alerts: those of people; an answer is recorded for each.
+    """
+    incidents = _open_incidents(store, survey) if alerts else []
+    for alert in alerts:
+        named = named_services(alert, survey.services)
+        answer = make_answer(survey, findings, alert, named, incidents, dismissed)
+        requested_answers.record_answer(store, alert, answer, survey.window.end)
 
 
 def _choose_kind(

@@ -82,10 +82,10 @@ def _is_same(decision: Decision, newer: Decision) -> bool:
     """True if the newer decision takes the place of the other one."""
     if newer.kind is DecisionKind.NOT_A_PROBLEM or decision.kind is not newer.kind:
         return False
-    same_incident = decision.incident_id == newer.incident_id
-    return same_incident and (decision.service_id, decision.service_name) == (
-        newer.service_id,
-        newer.service_name,
+    if newer.kind is DecisionKind.SNOOZE:
+        return decision.incident_id == newer.incident_id
+    return decision.service_name == newer.service_name or (
+        bool(newer.service_id) and decision.service_id == newer.service_id
     )
 
 

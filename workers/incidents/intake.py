@@ -23,6 +23,7 @@ RECHECK_SUFFIX = "-again"  # ends the id of the alert that repeats a check
 NO_ACK = -1  # argument of STORE_ALERT for an alert that gets no acknowledgement
 PROBE_SECONDS = 600  # a test webhook is waited for at most as long
 RESOLVED = "resolved"  # kind of an alert that is good news
+CHECK = "check"  # kind of an alert by which a person asks for a check
 UNACKNOWLEDGED_SOURCES = frozenset({"slack", "ping", "command", "person", "follow-up"})
 """Sources of alerts that get no acknowledgement: people have read a forwarded message, and nobody waits for a ping."""
 FOLLOW_UP_KIND = "followup"  # kind of the alert by which an open incident has its environment checked again
@@ -35,6 +36,7 @@ EVENTS_WITHOUT_TROUBLE = frozenset(
         "deployment.redeployed",
         "deployment.resumed",
         RESOLVED,
+        CHECK,
     }
 )
 """Kinds of alerts that are a reason to check, but report no problem."""

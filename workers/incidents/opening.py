@@ -22,18 +22,22 @@ from workers.engine.schema import (
     notification_key,
 )
 from workers.history import summary_store
-from workers.incidents import grouping
-from workers.incidents.answers import answer_from_survey
+from workers.incidents import decisions, grouping
+from workers.incidents.answers import answer_from_survey, answer_requests
 from workers.incidents.before_onset import windows_before_onset
+from workers.incidents.dismissals import dismiss, exceptions, without
 from workers.incidents.ended_trouble import survey_since, trouble_end, with_onset
 from workers.incidents.incident_of_cause import is_residual, make_incident, split_chronic
 from workers.incidents.intake import RECHECK_SUFFIX, RESOLVED, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery, measure_service
 from workers.incidents.relapses import is_reported_failure, with_relapse
+from workers.incidents.requested_answers import is_requested
 from workers.incidents.service_names import named_services
 from workers.incidents.siblings import with_siblings
 from workers.models import (
     Alert,
+    Decision,
+    DismissedFinding,
     Finding,
     Incident,
     Severity,
@@ -67,14 +71,19 @@ def open_incidents(
     Returns:
         Ids of the incidents that hold the sweep's trouble.
     """
-    alerts = alerts_of(sweep)
-    causes = split_chronic(store, survey, group_by_cause(findings, survey))
+    everything = alerts_of(sweep)
+    requested = [alert for alert in everything if is_requested(alert)]
+    alerts = [alert for alert in everything if not is_requested(alert)]
+    active = decisions.active(store, opened_at)
+    dismissed = _dismiss(sweep, survey, findings, active)
+    causes = split_chronic(store, survey, group_by_cause(without(findings, dismissed), survey))
     alert_ids = tuple(alert.id for alert in alerts if alert.kind != RESOLVED)
     pairs = [(cause, make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
     pairs = [(cause, incident) for cause, incident in pairs if not is_residual(store, incident)]
     pairs = [(cause, incident) for cause, incident in pairs if not _is_over(store, incident)]
     pairs = [(cause, with_siblings(incident, survey, findings)) for cause, incident in pairs]
     pairs = [(cause, _with_relapse(store, incident, survey)) for cause, incident in pairs]
+    pairs = [(cause, _in_spite_of(incident, active)) for cause, incident in pairs]
     incidents = [incident for _, incident in pairs]
     # Assigned before the first incident is open, because its acknowledgement may be due at once.
     incident_group = grouping.assign_group(store, incidents, opened_at) if incidents else ""
@@ -95,7 +104,8 @@ def open_incidents(
     _update_recovery(sweep, store, survey, findings, incident_ids, causes, min_duration_minutes)
     for alert in alerts:
         if alert.id not in answered:
-            answer_from_survey(store, survey, findings, alert, dedup_scope(alert))
+            answer_from_survey(store, survey, findings, alert, dedup_scope(alert), dismissed)
+    answer_requests(store, survey, findings, requested, dismissed)
     return incident_ids
 
 
@@ -117,6 +127,23 @@ def _with_relapse(store: JournalStore, incident: Incident, survey: Survey) -> In
     return incident if is_open else with_relapse(store, incident, survey)
 
 
+def _dismiss(
+    sweep: Claim, survey: Survey, findings: list[Finding], active: Sequence[Decision]
+) -> list[DismissedFinding]:
+    """The findings that people decided are no problem, recorded on the sweep, which explains what it did not report."""
+    recorded = sweep.get(records.DISMISSED)
+    if recorded is not None:
+        return recorded
+    dismissed = dismiss(findings, survey, active)
+    return sweep.record(records.DISMISSED, dismissed) if dismissed else []
+
+
+def _in_spite_of(incident: Incident, active: Sequence[Decision]) -> Incident:
+    """The incident with the decisions that do not cover it although they are about its kind of findings."""
+    despite = exceptions(incident.findings, incident.subject, active)
+    return incident.model_copy(update={"despite": despite}) if despite else incident
+
+
 def _is_old_news(store: JournalStore, incident: Incident) -> bool:
     """True for chronic trouble that was reported before: its post is old, so an alert about it gets its own answer."""
     if not incident.is_chronic:
@@ -131,7 +158,7 @@ def dedup_scope(alert: Alert) -> str:
     A recheck answers exactly the alert that it repeats. An alert without a service may be about anything, so only
     the same text has the same scope.
     """
-    if alert.id.endswith(RECHECK_SUFFIX):
+    if alert.id.endswith(RECHECK_SUFFIX) or is_requested(alert):
         return alert.id
     text = "" if alert.service_id or alert.service_name or alert.names else alert.message
     trouble = "trouble" if is_problem_alert(alert) else ""

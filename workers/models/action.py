@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from workers.models.base import Model, Moment
-from workers.models.clean_text import Exact
+from workers.models.clean_text import Exact, Text
 
 
 class ActionKind(StrEnum):
@@ -65,7 +65,7 @@ class ActionResult(Model):
 
     done: bool
     """False if nothing was changed: the text says why, and what to do instead."""
-    text: str
+    text: Text
 
 
 class DecisionKind(StrEnum):

@@ -11,7 +11,7 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import EndedAs
 from workers.engine.stage_table import Stage, maker_of
 from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
-from workers.incidents import answers, opening, rollbacks
+from workers.incidents import answers, opening, requested_answers, rollbacks
 from workers.models import Answer, AnswerKind, FollowUp, FollowUpResult, Outcome, digest
 from workers.notifications import messages
 from workers.pipeline import delays
@@ -136,6 +136,8 @@ def _give_up_check(claim: Claim, reason: str, now: datetime) -> None:
     since = now - timedelta(seconds=claim.failing_seconds) if claim.failing_seconds else None
     answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=reason, at=since)
     alerts = opening.alerts_of(claim) or [alert for alert in [claim.get(records.ALERT)] if alert]
+    for alert in requested_answers.requested(alerts):
+        requested_answers.record_answer(claim.store, alert, answer, now)
     answered = [answers.answer_alert(claim.store, alert.id, answer) for alert in alerts]
     if not any(answered):
         report_once_a_day(claim.store, answer, now)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import redis
 
+from tests.support import people as control
 from tests.support.pipeline import PipelineHarness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
-from workers.actions import journal_commands as control
 from workers.engine import dispatcher, records
 from workers.engine.broker import make_broker
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, Claim

@@ -12,11 +12,11 @@ import redis
 from pydantic import SecretStr
 
 from tests.support import builders, people
+from tests.support import people as control
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import HOOK
 from tests.support.journals import enqueue_on_sweep
 from tests.support.pipeline import PipelineHarness, harness
-from workers.actions import journal_commands as control
 from workers.clients.slack import Slack
 from workers.engine.claim import Claim
 from workers.engine.codec import pack

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime
 
 from tests.support import builders, people
+from tests.support import people as control
 from tests.support.pipeline import PipelineHarness
-from workers.actions import journal_commands as control
 from workers.engine import retries
 from workers.engine.codec import pack
 from workers.engine.schema import PREFIX, SCHEDULE

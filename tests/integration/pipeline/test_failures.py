@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from tests.support import people
+from tests.support import people as control
 from tests.support.fakes import shop
 from tests.support.pipeline import PipelineHarness, harness
-from workers.actions import journal_commands as control
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS
 from workers.engine.codec import VERSION, pack
 from workers.engine.schema import PREFIX, SCHEDULE

@@ -16,8 +16,8 @@ import pytest
 import redis
 from pydantic import BaseModel
 
+from tests.support import people as control
 from tests.support.pipeline import PipelineHarness, harness
-from workers.actions import journal_commands as control
 from workers.cli import listing
 from workers.engine import records
 from workers.engine.codec import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_id, open_store, print_lines
+from workers.cli.commands.shared import Subparsers, add_command, add_exact_id, run_on_journal
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -18,13 +18,14 @@ def add_parser(subparsers: Subparsers) -> None:
         "retry",
         "schedule an incident, sweep or alert now, at its present stage or at an earlier one",
         details="Existing branches, pull requests and posts are found again, not duplicated.",
-        example="retry 3f9c2a --from enrich",
+        example="retry 3f9c2a-20261123T0304 --from enrich",
     )
-    add_id(parser)
+    add_exact_id(parser)
     parser.add_argument(
         "--from",
         dest="stage",
         metavar="STAGE",
+        default="",
         help="discard the records of this stage and later ones (default: keep all records and continue at the"
         " present or failed stage); an invalid stage is refused with the list of valid ones",
     )
@@ -33,7 +34,6 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Schedule the journal."""
-    from workers.actions import journal_commands as control
+    from workers.models import ActionKind
 
-    print_lines(control.retry(open_store(settings), options.id, options.stage))
-    return 0
+    return run_on_journal(settings, options, ActionKind.RETRY, "Retry", stage=options.stage)

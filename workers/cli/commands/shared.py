@@ -6,13 +6,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from workers.engine.journal_store import JournalStore
-    from workers.models import ActionResult
+    from workers.models import ActionKind, ActionResult
     from workers.runtime.settings import Settings
 
+EXACT_ID_HELP = "a whole id as `list` prints it; a unique part is confirmed on a terminal"
 ID_HELP = "an id as `list` prints it, or a unique part of one, for example 3f9c2a"
 
 
@@ -47,6 +49,68 @@ def add_command(
 def add_id(parser: argparse.ArgumentParser) -> None:
     """Declare the argument that names a journal."""
     parser.add_argument("id", metavar="ID", help=ID_HELP)
+
+
+def add_exact_id(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names the journal which a command changes."""
+    parser.add_argument("id", metavar="ID", help=EXACT_ID_HELP)
+    add_yes(parser)
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """Declare `--yes`."""
+    parser.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+
+
+def add_end(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare `--for` and `--until`; `default` is a duration, "" for no end."""
+    end = parser.add_mutually_exclusive_group()
+    shown = default or "until somebody undoes it"
+    end.add_argument(
+        "--for",
+        dest="span",
+        metavar="DURATION",
+        default=default,
+        help=f"90s, 30m, 4h or 2d (default: {shown})",
+    )
+    end.add_argument(
+        "--until", metavar="TIME", help="for example 9:00 or 2026-12-24T09:00, in TRACKWALKER_TIMEZONE"
+    )
+
+
+def read_end(settings: Settings, options: argparse.Namespace) -> datetime | None:
+    """The end that `--for` or `--until` names; None without one. Raises Refused for an unreadable one."""
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    from workers.cli.end_times import read_until
+    from workers.incidents.controls import parse_duration
+
+    now = datetime.now(UTC)
+    if options.until:
+        return read_until(options.until, now, ZoneInfo(settings.timezone))
+    return now + timedelta(seconds=parse_duration(options.span)) if options.span else None
+
+
+def run_on_journal(
+    settings: Settings, options: argparse.Namespace, kind: ActionKind, verb: str, *, stage: str = "",
+    until: datetime | None = None, reason: str = "",
+) -> int:  # fmt: skip
+    """Perform an action on the journal that the command names, and print its result; the exit code.
+
+    Args:
+        verb: what it does, for the question that confirms a part of an id.
+    """
+    from zoneinfo import ZoneInfo
+
+    from workers.cli.console import standard_console
+    from workers.cli.exact_id import resolve
+    from workers.cli.person import act
+
+    store = open_store(settings)
+    target = resolve(store, options.id, verb, standard_console(), yes=options.yes)
+    zone = ZoneInfo(settings.timezone)
+    return print_result(act(store, kind, target, stage=stage, until=until, reason=reason, zone=zone))
 
 
 def add_json(parser: argparse.ArgumentParser, unit: str) -> None:

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     """Declare the command."""
     parser = add_command(
-        subparsers, "show", "show one incident, sweep or alert, stage by stage", example="show 3f9c2a"
+        subparsers,
+        "show",
+        "show one incident, sweep or alert, stage by stage",
+        details="The name of a service shows its newest incident.",
+        example="show checkout",
     )
     add_id(parser)
     add_json(parser, "everything that is recorded, as one JSON object")
@@ -37,13 +41,16 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the journal."""
+    from workers.actions.lookup import find_to_show
     from workers.cli import journal_view, transcript_view
+    from workers.engine.schema import journal_id
 
     store = open_store(settings)
+    name = journal_id(find_to_show(store, options.id))
     if options.transcript:
-        print_lines(transcript_view.render_transcript(store, options.id))
+        print_lines(transcript_view.render_transcript(store, name))
     elif options.json:
-        print_json(journal_view.collect_journal(store, options.id))
+        print_json(journal_view.collect_journal(store, name))
     else:
-        print_lines(journal_view.render_journal(store, options.id, datetime.now(UTC)))
+        print_lines(journal_view.render_journal(store, name, datetime.now(UTC)))
     return 0

@@ -1,8 +1,10 @@
--- End a journal because a person asked for it, whether or not a worker holds its claim. Returns 'cancelled', 'gone',
--- 'ended', or 'changed' if the caller must read the journal again.
+-- End a journal because a person asked for it, whether or not a worker holds its claim: cancel it, or decide that the
+-- trouble of an incident is no problem. Returns 'cancelled', 'gone', 'ended', 'changed' if the caller must read the
+-- journal again, or 'repeated' if the request has an answer.
 -- `notification` is '' if there is none; `slot` is the journal itself where `uses_slot` is 0.
 local journal, schedule, notification, slot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local open_incidents, ended_journals = KEYS[5], KEYS[6]
+local request, audit, decisions = KEYS[7], KEYS[8], KEYS[9]
 local outcome, ttl_ms, uses_slot = ARGV[1], ARGV[2], ARGV[3]
 -- The name under which the incident's budget is reserved.
 local budget_holder = ARGV[4]
@@ -12,6 +14,10 @@ local cancelled_record, names_pull = ARGV[5], ARGV[6]
 local cancelled_reservation_ms = ARGV[7]
 -- The answer of the alerts that wait for this journal.
 local answer_record = ARGV[8]
+local entry, ended_as = ARGV[9], ARGV[10]
+-- The decision that the trouble is no problem, and its id; '' if the journal is only cancelled.
+local decision_id, decision = ARGV[11], ARGV[12]
+-- @include common/answer_once.lua
 -- @include common/now.lua
 -- @include common/wake.lua
 -- @include common/list_ended.lua
@@ -31,7 +37,7 @@ if state[9] then count_run(journal, now, 0) end
 -- The worker that holds the claim loses it here: it records nothing more and changes nothing outside.
 redis.call('HINCRBY', journal, 'fence', 1)
 redis.call('HDEL', journal, 'lease', 'not_before', 'token')
-redis.call('HSET', journal, 'ended', now, 'ended_as', 'cancelled', 'outcome', outcome)
+redis.call('HSET', journal, 'ended', now, 'ended_as', ended_as, 'outcome', outcome)
 redis.call('HINCRBY', journal, 'cancel_count', 1)
 redis.call('ZREM', schedule, journal)
 redis.call('PEXPIRE', journal, ttl_ms)
@@ -56,10 +62,15 @@ end
 local fingerprint = string.match(journal, '^%w+:incident:(%w+):')
 if not fingerprint then
   if notification ~= '' then answer(notification) end
+  conclude()
   return 'cancelled'
 end
 redis.call('HSET', journal, 'r:cancelled', cancelled_record)
-close_incident(journal, fingerprint, ttl_ms, 'cancelled')
+if decision_id ~= '' then
+  redis.call('HSET', journal, 'r:decision', decision)
+  redis.call('HSET', decisions, decision_id, decision)
+end
+close_incident(journal, fingerprint, ttl_ms, ended_as)
 for key in string.gmatch(reserved or '', '[^,]+') do
   if redis.call('GET', key) == journal then
     -- Race: the worker was about to open the pull request and may have done so. The cause stays reserved until that
@@ -80,4 +91,5 @@ if counted then
   redis.call('HSET', budget_day, 'run:' .. budget_holder, cost)
 end
 if notification ~= '' then wake(notification) end
+conclude()
 return 'cancelled'

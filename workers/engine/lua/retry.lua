@@ -1,13 +1,17 @@
 -- Make a journal due at a stage as if that stage had not been tried. Returns 'due', 'gone', 'running', 'changed' if
--- the caller must read the journal again, or the key of another occurrence that holds the cause.
+-- the caller must read the journal again, 'repeated' if the request has an answer, or the key of another occurrence that
+-- holds the cause.
 -- `notification` is '' if there is none.
 local journal, schedule, open_incidents, notification, ended_journals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local request, audit = KEYS[6], KEYS[7]
 local stage = ARGV[1]
 -- The journal as the caller read it.
 local seen_fence, seen_stage, seen_ended = ARGV[2], ARGV[3], ARGV[4]
 -- 1: allowed only while nothing was pushed.
 local before_push = ARGV[5]
--- ARGV[6] onwards: fields that are discarded
+local entry = ARGV[6]
+-- ARGV[7] onwards: fields that are discarded
+-- @include common/answer_once.lua
 -- @include common/now.lua
 -- @include common/wake.lua
 -- @include common/is_open.lua
@@ -34,7 +38,7 @@ end
 if before_push == '1' then redis.call('HINCRBY', journal, 'generation', 1) end
 -- A second outcome and a second follow-up are posted as messages of their own.
 local message_counter = { ['r:outcome'] = 'fix_requests', ['r:follow_up'] = 'rewatch_count' }
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   if redis.call('HDEL', journal, ARGV[i]) == 1 and message_counter[ARGV[i]] then
     redis.call('HINCRBY', journal, message_counter[ARGV[i]], 1)
   end
@@ -54,6 +58,7 @@ redis.call('ZREM', ended_journals .. ':incidents', journal)
 wake(journal)
 if fingerprint then
   wake(notification)
+  conclude()
   return 'due'
 end
 
@@ -69,4 +74,5 @@ local alert_notifications = string.gsub(schedule, 'schedule$', 'notification:ale
 for _, field in ipairs(redis.call('HKEYS', journal)) do
   if string.sub(field, 1, 2) == 'a:' then answer_again(alert_notifications .. string.sub(field, 3)) end
 end
+conclude()
 return 'due'
