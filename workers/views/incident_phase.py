@@ -5,10 +5,19 @@ from __future__ import annotations
 from workers.engine import records
 from workers.engine.schema import EndedAs, journal_id
 from workers.incidents.recovery import recovery_progress
-from workers.models import ActionKind, DecisionKind, FollowUpResult, Outcome, PullRequest
+from workers.models import (
+    ActionKind,
+    DecisionKind,
+    FollowUpResult,
+    Outcome,
+    PullRequest,
+    RollbackKind,
+    RollbackState,
+)
 from workers.runtime.text import format_duration, plural
 from workers.views.bounds import line
 from workers.views.incident_source import IncidentSource
+from workers.views.rollback_views import rollback_view
 from workers.views.shapes import IncidentState
 
 INVESTIGATING_STAGES = ("enrich", "diagnose")
@@ -128,18 +137,26 @@ def possible_actions(source: IncidentSource) -> tuple[ActionKind, ...]:
     pull, outcome = source.get(records.PULL), source.get(records.OUTCOME)
     if source.incident is None:
         return ()
+    redeploy = (ActionKind.REDEPLOY,) if _is_rolled_back(source) else ()
     if source.is_ended:
-        return (ActionKind.CHECK, ActionKind.RETRY)
+        return (ActionKind.CHECK, *redeploy, ActionKind.RETRY)
     acknowledge = () if source.get(records.ACKNOWLEDGED) else (ActionKind.ACKNOWLEDGE,)
     may_fix = source.text("stage") == "watch" and pull is None
     may_fix = may_fix and outcome is not None and outcome.kind != "attached"
     fix = (ActionKind.FIX,) if may_fix else ()
     roll_back = (ActionKind.ROLL_BACK,) if _has_rollback(source) else ()
     return (
-        *acknowledge, ActionKind.SNOOZE, ActionKind.NOT_A_PROBLEM, *fix, ActionKind.CHECK, *roll_back,
+        *acknowledge, ActionKind.SNOOZE, ActionKind.NOT_A_PROBLEM, *fix, ActionKind.CHECK, *roll_back, *redeploy,
         ActionKind.RETRY, ActionKind.CANCEL,
     )  # fmt: skip
 
 
 def _has_rollback(source: IncidentSource) -> bool:
-    return getattr(source.evidence, "rollback", None) is not None
+    view = rollback_view(source)
+    return view is not None and view.possible
+
+
+def _is_rolled_back(source: IncidentSource) -> bool:
+    """True if the newest rollback is in effect, so that it can be undone."""
+    last = source.get(records.ROLLBACK)
+    return last is not None and last.kind is RollbackKind.ROLLBACK and last.state is RollbackState.DONE

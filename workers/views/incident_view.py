@@ -13,9 +13,9 @@ from workers.engine import records
 from workers.engine.codec import Record
 from workers.engine.journal_store import JournalStore
 from workers.engine.stage_times import read_times
-from workers.models import Incident, PullRequest, Suspect, Usage
+from workers.models import Incident, Suspect, Usage
 from workers.notifications.trouble_texts import describe
-from workers.views.bounds import MAX_LABEL, first, line, lines, web_url
+from workers.views.bounds import MAX_LABEL, first, line, lines
 from workers.views.charts import MAX_CHARTS, charts
 from workers.views.earlier import earlier_rows
 from workers.views.fact_views import fact_views, gap_texts
@@ -23,10 +23,11 @@ from workers.views.fix_views import diff_view, plan_view, verification_view
 from workers.views.follow_up_views import follow_up_view
 from workers.views.incident_phase import possible_actions, state_of, waits_for
 from workers.views.incident_reading import read_source
+from workers.views.incident_rows import pull_link
 from workers.views.incident_source import IncidentSource, unreadable, worst_first
 from workers.views.post_views import folded_rows, post_views, waiting_reason, why_told
 from workers.views.rollback_views import rollback_view
-from workers.views.shapes import Cost, IncidentState, IncidentView, PullLink, SuspectView
+from workers.views.shapes import Cost, IncidentState, IncidentView, SuspectView
 from workers.views.story import story
 from workers.views.timeline import timeline
 from workers.views.verdict_view import verdict_view
@@ -147,18 +148,6 @@ def _fix(source: IncidentSource) -> Mapping[str, Any]:
         "follow_up": follow_up_view(follow_up) if follow_up else None,
         "rollback": rollback_view(source),
     }
-
-
-def pull_link(pull: PullRequest) -> PullLink:
-    """A pull request for people; only an http address is linked."""
-    return PullLink(
-        number=pull.number,
-        url=web_url(pull.url),
-        title=line(pull.title, 200),
-        state=pull.state,
-        draft=pull.draft,
-        author=line(pull.author, MAX_LABEL),
-    )
 
 
 def _cost(usage: Usage | None) -> Cost:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from workers.engine import records
-from workers.engine.codec import Record
 from workers.engine.schema import journal_id
-from workers.engine.stage_table import INCIDENT, STAGES
 from workers.engine.stage_times import read_moment, read_times
 from workers.models import Alert, Transcript
 from workers.runtime.text import format_duration, plural
@@ -17,6 +15,7 @@ from workers.views.charts import commit_label
 from workers.views.follow_up_views import follow_up_text
 from workers.views.incident_source import IncidentSource, unreadable, worst_first
 from workers.views.post_views import post_rows
+from workers.views.rollback_views import rollback_view
 from workers.views.shapes import RecordLink, RowKind, TimelineRow
 from workers.views.stage_rows import stage_rows
 
@@ -33,10 +32,6 @@ def timeline(source: IncidentSource) -> tuple[tuple[TimelineRow, ...], int]:
         half = MAX_ROWS // 2
         rows = [*rows[:half], *rows[-half:]]
     return tuple(rows), max(0, left_out)
-
-
-def _link(source: IncidentSource, record: Record[object] | Record[str]) -> RecordLink | None:
-    return RecordLink(journal=source.id, name=record.name) if record.field in source.fields else None
 
 
 def _onset(source: IncidentSource) -> Iterator[TimelineRow]:
@@ -212,6 +207,17 @@ def _people(source: IncidentSource) -> Iterator[TimelineRow]:
         yield TimelineRow(at=action.at, kind=RowKind.PERSON, text=line(text))
 
 
+def _rollback(source: IncidentSource) -> Iterator[TimelineRow]:
+    last, view = source.get(records.ROLLBACK), rollback_view(source)
+    if last is not None and view is not None:
+        yield TimelineRow(
+            at=last.done_at or last.at,
+            kind=RowKind.ROLLBACK,
+            text=view.detail,
+            record=_record(source, "rollback"),
+        )
+
+
 def _end(source: IncidentSource) -> Iterator[TimelineRow]:
     ended = source.moment("ended")
     if ended is not None:
@@ -221,8 +227,6 @@ def _end(source: IncidentSource) -> Iterator[TimelineRow]:
 
 def _damaged(source: IncidentSource) -> Iterator[TimelineRow]:
     """Records that no part shows because they cannot be read."""
-    shown = {record.field for record in records.CALLS.values()}
-    shown |= {record.field for stage in STAGES.values() if stage.kind == INCIDENT for record in stage.makes}
     for record in (records.PULL, records.ACKNOWLEDGED, records.DECISION, records.CANCELLED):
         blob = source.fields.get(record.field)
         if blob and record.unpack(blob) is None:
@@ -233,5 +237,5 @@ def _damaged(source: IncidentSource) -> Iterator[TimelineRow]:
 
 PARTS = (
     _onset, _alerts, _sweeps, stage_rows, _model_calls, _outcomes, _pull, _merged_deployment, post_rows, _people,
-    _damaged, _end,
+    _rollback, _damaged, _end,
 )  # fmt: skip

@@ -51,6 +51,8 @@ class SweepRow(Model):
     ended_at: Moment | None = None
     """None while it runs."""
     running: bool = False
+    failed: bool = False
+    """It ended without looking at the services; the outcome says why."""
     outcome: str = ""
     findings: int = 0
     services: int = 0

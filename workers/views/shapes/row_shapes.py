@@ -58,6 +58,8 @@ class IncidentRow(Model):
     id: Exact
     """The journal's id, `incident:<fingerprint>:<occurrence>`."""
     service: str
+    service_id: Exact = ""
+    """The service, or the upstream host or `platform` that is the cause."""
     environment: str
     """`project/environment`."""
     severity: Severity | None = None
