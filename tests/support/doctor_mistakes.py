@@ -414,6 +414,8 @@ MISTAKES: tuple[Mistake, ...] = (
             ("fewer than 12 characters",), ("longer",), WARNING),
     Mistake("a Slack name in place of an id", SETTINGS, setting(TRACKWALKER_SLACK_USERS="ana=@ana"),
             ("TRACKWALKER_SLACK_USERS: the value for ana is no id",), ("Copy member ID",), WARNING),
+    Mistake("no time to drain on Railway", SETTINGS, setting(RAILWAY_SERVICE_ID="svc-1"),
+            ("RAILWAY_DEPLOYMENT_DRAINING_SECONDS is not set",), ("RAILWAY_DEPLOYMENT_DRAINING_SECONDS=20",), WARNING),
     # ---- Railway ----
     Mistake("a wrong Railway token", RAILWAY, setting(RAILWAY_API_TOKEN="wrong"),
             ("RAILWAY_API_TOKEN is wrong or was revoked",), ("https://railway.com/account/tokens",)),

@@ -21,6 +21,8 @@ from workers.runtime.text import join_names, plural
 
 AREA = "Settings"
 MIN_PASSWORD_CHARS = 12  # the page limits tries, and still a short password is found in days
+DRAINING = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"  # read by Railway; its default is 0
+MIN_DRAINING_SECONDS = 20  # more than `supervise.DRAIN_SECONDS`
 SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
@@ -100,6 +102,7 @@ def _doubtful(present: PresentSettings) -> Iterator[CheckResult]:
         yield _warning(f"{name} stands more than once in {present.dotenv}; the last value counts", "keep one")
     yield from _halves(present.settings)
     yield from _page_problems(present.settings)
+    yield from _draining_problem(present.environ)
     wrong = [name for name, user in present.settings.slack_users.items() if not SLACK_USER.fullmatch(user)]
     if wrong:
         what = f"TRACKWALKER_SLACK_USERS: the value for {join_names(wrong, 3)} is no id of a Slack user"
@@ -123,6 +126,15 @@ def _halves(config: Settings) -> Iterator[CheckResult]:
             yield _warning(
                 f"{name} is set and {other_name.split(' to ')[0].split(',')[0]} is not", f"set {other_name}"
             )
+
+
+def _draining_problem(environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """On Railway: too little time between SIGTERM and SIGKILL for a worker to hand its work over."""
+    seconds = environ.get(DRAINING, "0")
+    is_enough = seconds.isdigit() and int(seconds) >= MIN_DRAINING_SECONDS
+    if "RAILWAY_SERVICE_ID" in environ and not is_enough:
+        what = f"{DRAINING} is {seconds if DRAINING in environ else 'not set'}: each deployment kills work under way"
+        yield _warning(what, f"set {DRAINING}={MIN_DRAINING_SECONDS} in the variables of the service")
 
 
 def _page_problems(config: Settings) -> Iterator[CheckResult]:

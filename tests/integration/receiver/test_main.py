@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 import redis
 
 from receiver import clock
+from receiver.server import bind
 from tests.support.fakes.serving import free_port
 from tests.support.polling import wait_until
 from workers.engine.schema import PREFIX
@@ -75,3 +78,25 @@ def test_the_clock_starts_over_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> N
     wait_until(lambda: len(runs) >= 2, what="the second run")
     assert thread.is_alive()
     monkeypatch.setattr(clock, "RESTART_SECONDS", 3600)
+
+
+def test_the_web_process_waits_for_a_port_that_another_program_has_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = socket.create_server(("127.0.0.1", 0))
+    port = other.getsockname()[1]
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            other.close()
+
+    with caplog.at_level(logging.INFO, "trackwalker"):
+        bind("127.0.0.1", port, wait).close()
+
+    warnings = [vars(record)["why"] for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        f"Port {port} is in use by another program. Waiting for it; or set PORT to another one"
+    ]
+    assert len(waits) == 3
