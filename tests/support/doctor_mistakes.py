@@ -97,7 +97,7 @@ def _anthropic_error(status: int, kind: str, message: str) -> Response:
 
 @dataclass
 class FakeReceiver:
-    """What stands at the public address: `answer` for the webhook, and `health` for everybody."""
+    """The server at the public address: webhooks that carry the secret, and `/health`."""
 
     secret: str = SECRET
     status: int = 0
@@ -671,12 +671,12 @@ def main() -> int:
     began = before = time.monotonic()
     named = 0
     for mistake, report in judged():
-        found = is_named(mistake, report)
-        named += found
+        is_good = is_named(mistake, report)
+        named += is_good
         now = time.monotonic()
-        print(f"{'named' if found else 'MISSED':7} {mistake.area:15} {now - before:4.1f} s  {mistake.name}")
+        print(f"{'named' if is_good else 'MISSED':7} {mistake.area:15} {now - before:4.1f} s  {mistake.name}")
         before = now
-        if not found:
+        if not is_good:
             for result in report.results:
                 print(f"        {result.status}: {result.what} → {result.repair} {result.lines}")
     print(f"{named} of {len(MISTAKES)} mistakes named with their repair, in {time.monotonic() - began:.0f} s")

@@ -65,12 +65,12 @@ def _check_agent(context: Context) -> Iterator[CheckResult]:
     }[setting]
     for name, path, variable in ((program, chosen, setting), ("rg", None, "PATH")):
         try:
-            found = find_tool(name, path, variable, tools)
+            program_path = find_tool(name, path, variable, tools)
         except AgentRefused as refused:
             what, _, repair = str(refused).partition(". ")
             yield error(PROGRAM_AREA, what, repair or SET_UP)
             continue
-        version = "" if context.is_quick else _version([str(found)])
+        version = "" if context.is_quick else _version([str(program_path)])
         pinned = _pinned_version() if name == "opencode" else ""
         if pinned and version and version != pinned:
             yield warning(

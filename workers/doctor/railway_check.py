@@ -134,18 +134,18 @@ def _nothing_watched(visible: Sequence[VisibleEnvironment]) -> CheckResult:
 
 
 def _unknown_environment(environment: Environment, visible: Sequence[VisibleEnvironment]) -> CheckResult:
-    shown = f"{environment.project_id}/{environment.environment_id}"
+    value = f"{environment.project_id}/{environment.environment_id}"
     if not visible:
         return error(
             AREA,
-            f"{SETTING}: the token sees no environment, and so not {shown}",
+            f"{SETTING}: the token sees no environment, and so not {value}",
             f"use a token of the workspace that owns the project: {ACCOUNT_TOKENS}",
         )
     named = [item for item in visible if _is_named(item, environment)]
     if named:
         return error(
             AREA,
-            f"{SETTING}={shown} holds names; it needs ids",
+            f"{SETTING}={value} holds names; it needs ids",
             "put this line into .env",
             setting_lines(named),
         )
@@ -153,7 +153,7 @@ def _unknown_environment(environment: Environment, visible: Sequence[VisibleEnvi
     if swapped:
         return error(
             AREA,
-            f"{SETTING}={shown} holds the environment first",
+            f"{SETTING}={value} holds the environment first",
             "write project/environment",
             setting_lines(swapped),
         )
@@ -161,13 +161,13 @@ def _unknown_environment(environment: Environment, visible: Sequence[VisibleEnvi
     if same:
         return error(
             AREA,
-            f"{SETTING}={shown}: the environment belongs to another project",
+            f"{SETTING}={value}: the environment belongs to another project",
             "put this line into .env",
             setting_lines(same),
         )
-    close = _closest(shown, visible)
+    close = _closest(value, visible)
     return error(
-        AREA, f"{SETTING}: the token does not see {shown}. It sees {summary(visible)}",
+        AREA, f"{SETTING}: the token does not see {value}. It sees {summary(visible)}",
         "put one of these lines into .env, or use a token that sees the environment", setting_lines(close),
     )  # fmt: skip
 
@@ -181,10 +181,10 @@ def _is_named(item: VisibleEnvironment, environment: Environment) -> bool:
     )  # fmt: skip
 
 
-def _closest(shown: str, visible: Sequence[VisibleEnvironment]) -> Sequence[VisibleEnvironment]:
+def _closest(value: str, visible: Sequence[VisibleEnvironment]) -> Sequence[VisibleEnvironment]:
     """The environments, those whose names or ids are most similar first."""
     labels = {item.label.casefold(): item for item in visible} | {item.setting: item for item in visible}
-    first = [labels[name] for name in get_close_matches(shown.casefold(), labels, n=3)]
+    first = [labels[name] for name in get_close_matches(value.casefold(), labels, n=3)]
     return list(dict.fromkeys([*first, *visible]))
 
 
@@ -237,10 +237,10 @@ def _token_kind(context: Context) -> str:
 
 def _check_service_map(context: Context, watched: Sequence[WatchedEnvironment]) -> Iterator[CheckResult]:
     """Names in TRACKWALKER_SERVICE_MAP that are no watched service: alerts for them would find none."""
-    known = {name for item in watched for service in item.services for name in (service.name, service.id)}
-    unknown = sorted(set(context.settings.service_map.values()) - known) if watched else []
+    names = {name for item in watched for service in item.services for name in (service.name, service.id)}
+    unknown = sorted(set(context.settings.service_map.values()) - names) if watched else []
     if unknown:
-        close = get_close_matches(unknown[0], known, n=1)
+        close = get_close_matches(unknown[0], names, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         yield warning(
             AREA, f"TRACKWALKER_SERVICE_MAP names {join_names(unknown, 3)}, which is no watched service{hint}",

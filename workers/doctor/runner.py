@@ -70,7 +70,7 @@ class _Running:
         self.seconds = min(check.seconds, limit_seconds)
         self.results: tuple[CheckResult, ...] = ()
         self._ended = threading.Event()
-        self._found: tuple[CheckResult, ...] = ()
+        self._results: tuple[CheckResult, ...] = ()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name=f"check {self.check.area}", daemon=True).start()
@@ -78,7 +78,7 @@ class _Running:
     def wait(self, began: float) -> None:
         """Wait until the check has ended or its time is over, and take over its results."""
         if self._ended.wait(max(0.0, began + self.seconds - time.monotonic())):
-            self.results = self._found
+            self.results = self._results
         else:
             text = f"no answer within {self.seconds:g} s"
             self.results = (CheckResult(area=self.check.area, status=CheckStatus.WARNING, what=text),)
@@ -87,13 +87,13 @@ class _Running:
     def _run(self) -> None:
         try:
             with deadline.within(self.seconds):
-                self._found = tuple(self.check.run(self.context))
+                self._results = tuple(self.check.run(self.context))
         except TrackwalkerError as error:
             status = CheckStatus.WARNING if isinstance(error, NotAvailable) else CheckStatus.ERROR
-            self._found = (CheckResult(area=self.check.area, status=status, what=str(error)),)
+            self._results = (CheckResult(area=self.check.area, status=status, what=str(error)),)
         except Exception as error:  # a bug in one check must not hide the results of the others
             log.exception("check failed")
             text = f"the check failed: {type(error).__name__}"
-            self._found = (CheckResult(area=self.check.area, status=CheckStatus.WARNING, what=text),)
+            self._results = (CheckResult(area=self.check.area, status=CheckStatus.WARNING, what=text),)
         finally:
             self._ended.set()

@@ -103,11 +103,11 @@ def _channel_problems(context: Context, channel: str, scopes: set[str] | None) -
     listed: dict[str, Any] | None = None
     channel_id = channel
     if not CHANNEL_ID.fullmatch(channel):
-        found = _find_channel(context, channel)
-        if isinstance(found, CheckResult):
-            yield found
+        outcome = _find_channel(context, channel)
+        if isinstance(outcome, CheckResult):
+            yield outcome
             return
-        listed, channel_id = found, str(found.get("id") or "")
+        listed, channel_id = outcome, str(outcome.get("id") or "")
     if listed is not None and listed.get("is_archived"):
         yield error(AREA, f"#{channel} is archived", "unarchive it, or set SLACK_CHANNEL to another one")
         return

@@ -51,9 +51,9 @@ def run(_: Settings | None, options: argparse.Namespace) -> int:
     # Checks report by their results; what the clients log besides would stand between the lines.
     logging.getLogger().addHandler(logging.NullHandler())
     areas = {area.lower() for area in options.only}
-    known = doctor.all_areas()
-    if unknown := sorted(areas - {area.lower() for area in known}):
-        raise InvalidArgument(f"--only {unknown[0]}: no such area; there are {', '.join(known)}")
+    every_area = doctor.all_areas()
+    if unknown := sorted(areas - {area.lower() for area in every_area}):
+        raise InvalidArgument(f"--only {unknown[0]}: no such area; there are {', '.join(every_area)}")
     report = doctor.examine(
         areas=areas, is_quick=options.quick, post_test=options.post, report_progress=_progress(options)
     )
