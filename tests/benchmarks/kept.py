@@ -11,7 +11,7 @@ import redis
 
 from tests.support.fakes.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine.schema import DECISIONS, OPEN, PREFIX, SCHEDULE
+from workers.engine.schema import AUDIT, COUNTERS, DECISIONS, ENDED_DECISIONS, OPEN, PREFIX, SCHEDULE
 
 GOAL_KB = 200
 NEIGHBOURS = 20  # services beside the failing one, in the noisy environment
@@ -21,7 +21,10 @@ PERMANENT_KEYS = (
     SCHEDULE,
     OPEN,
     DECISIONS,
-)  # open work, open incidents and controls; entries leave them by themselves
+    ENDED_DECISIONS,
+    AUDIT,
+    COUNTERS,
+)  # open work, open incidents and controls, whose entries leave by themselves; the others are bounded
 
 
 def measure(store: redis.Redis, url: str, folder: Path) -> None:

@@ -15,7 +15,7 @@ from tests.crash.boundaries import UNTRACKED_IO, Boundary, CrashPoint, Process, 
 from tests.crash.pipeline import CrashablePipeline, PipelineSnapshot
 from tests.support.fakes.slack import Message
 from workers.engine.codec import unpack
-from workers.engine.schema import OPEN, PINGS, PREFIX, SCHEDULE
+from workers.engine.schema import COUNTERS, OPEN, PINGS, PREFIX, SCHEDULE
 from workers.incidents.budget import MICRODOLLARS
 from workers.models import Usage
 
@@ -186,7 +186,7 @@ class CrashRunner:
         problems = [f"still scheduled: {key}" for key in self.pipeline.waiting() if key != PINGS]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):
             key = raw.decode()
-            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE):
+            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE, COUNTERS):
                 problems.append(f"{key} has no TTL")
             if key.startswith(f"{PREFIX}reserved:"):
                 problems.append(f"{key} is reserved")
