@@ -111,3 +111,19 @@ def test_the_guide_to_railway_names_only_settings_that_exist() -> None:
     names = set(re.findall(r"^\s*([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
 
     assert names and names - setting_names() - OF_RAILWAY - PROVIDER_KEYS == set()
+
+
+def test_every_setting_of_the_example_file_and_of_the_docs_exists() -> None:
+    named = set(re.findall(r"^#([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    unknown = {name for name in named if not name.endswith("_API_KEY")} - setting_names()
+
+    assert named and unknown == set()
+
+
+def test_the_docs_describe_every_setting() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+
+    assert {name for name in setting_names() if f"`{name}`" not in text} == {
+        "PORT", "RAILWAY_PROJECT_ID", "RAILWAY_ENVIRONMENT_ID", "RAILWAY_PUBLIC_DOMAIN"
+    } - set(re.findall(r"`(\w+)`", text))  # fmt: skip

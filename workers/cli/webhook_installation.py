@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from workers.runtime.environment import data_dir
 from workers.runtime.settings import Settings
 
 DONE, FAILED, NOT_CONFIRMED = 0, 1, 2  # exit codes
+ARRIVAL_SECONDS = 3.0  # after Railway's answer; a proxy may answer before the receiver has stored the test
+POLL_SECONDS = 0.1
 MEMORY_FILE = (
     "webhook-secrets.json"  # in the data folder: digest of the secret by rule, as Railway returns no secret
 )
@@ -73,6 +76,9 @@ def install(settings: Settings, options: InstallOptions, console: Console) -> in
             steps = _plan(settings, railway.rules, project_ids, options)
         except Unauthorized as error:
             console.show([f"{error}.", *webhook_text.manual_lines(project_ids, settings.url)])
+            return FAILED
+        except RailwayRefused as error:
+            console.show(webhook_text.unreadable_lines(str(error)))
             return FAILED
         return _carry_out(settings, railway.rules, steps, options, console)
 
@@ -159,9 +165,13 @@ def _test(settings: Settings, rules: NotificationRules, console: Console) -> int
 
 
 def _has_arrived(settings: Settings, nonce: str) -> bool | None:
-    """Whether the receiver noted the test; None without its store, for example on the laptop of an administrator."""
+    """Whether the receiver notes the test; None without its store, for example on the laptop of an administrator."""
     try:
-        return intake.has_probe_arrived(open_store(settings), nonce)
+        store = open_store(settings)
+        ends = time.monotonic() + ARRIVAL_SECONDS
+        while not (has_arrived := intake.has_probe_arrived(store, nonce)) and time.monotonic() < ends:
+            time.sleep(POLL_SECONDS)
+        return has_arrived
     except (NotAvailable, SettingsError):
         return None
 

@@ -148,6 +148,14 @@ def manual_lines(project_ids: Sequence[str], public_url: str) -> list[str]:
     ]
 
 
+def unreadable_lines(reason: str) -> list[str]:
+    """The watched projects cannot be read."""
+    return [
+        f"{reason}.",
+        "Check TRACKWALKER_ENVIRONMENTS: `trackwalker doctor --only railway` lists what the token sees.",
+    ]
+
+
 PROJECT_TOKEN_LINES = (
     "RAILWAY_TOKEN is a project token, and Railway lets only account and workspace tokens register webhooks.",
     "Set RAILWAY_API_TOKEN (https://railway.com/account/tokens) and run `trackwalker install` again, or:",

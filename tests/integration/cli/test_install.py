@@ -240,6 +240,13 @@ def test_a_receiver_with_another_secret_is_told(stage: Stage, capsys: pytest.Cap
     assert "another TRACKWALKER_SECRET" in capsys.readouterr().out
 
 
+def test_a_project_that_does_not_exist_is_told(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    code = stage.install(TRACKWALKER_ENVIRONMENTS="other/env")
+
+    assert code == 1
+    assert "Check TRACKWALKER_ENVIRONMENTS" in capsys.readouterr().out
+
+
 def test_another_program_at_the_address_is_told(
     stage: Stage, store_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
