@@ -28,6 +28,9 @@ from workers.incidents.intake import DedupWindow
 from workers.models import Alert, Environment, Ignored
 
 MAX_BODY_BYTES = 256 * 1024  # Railway and Slack send a few KiB
+LARGE_BODY_BYTES = (
+    16 * 1024
+)  # a larger one is parsed in a thread: it takes up to half a second, and others wait
 MAX_LENGTH_DIGITS = 12  # of a Content-Length header: a longer number is over the limit, and slow to parse
 STORE_TIMEOUT_SECONDS = 2.2  # then the sender gets 503: with the rest of the response it stays under 3 s
 NEXT_PING_TIMEOUT_SECONDS = 0.5  # for the header of a ping's response, which can do without
@@ -145,7 +148,10 @@ class Endpoints:
             log.warning("body too large", extra={"endpoint": endpoint, "limit": MAX_BODY_BYTES})
             return JSONResponse({"error": f"body: is over {MAX_BODY_BYTES} bytes"}, 413), "too_large"
         try:
-            parsed = self._parse(endpoint, body)
+            if len(body) > LARGE_BODY_BYTES:
+                parsed = await asyncio.to_thread(self._parse, endpoint, body)
+            else:
+                parsed = self._parse(endpoint, body)
         except InvalidPayload as error:
             return responses.malformed(endpoint, body, error), "malformed"
         if isinstance(parsed, Ignored):

@@ -31,6 +31,8 @@ MAX_FIRINGS = 200  # deduplication keys of one alert; further firings share one 
 TITLE_ANNOTATIONS = ("summary", "title", "description", "message")
 LINK_ANNOTATIONS = ("runbook_url", "runbook", "dashboard_url", "dashboard")
 LINK_FIELDS = ("generatorURL", "dashboardURL", "panelURL")
+MAX_READ_LABELS = 60  # of an alert, and of what a group has in common; Prometheus' default limits are near 30
+MAX_TITLES = 60  # firings that an alert's message names; more do not fit into 4 KiB
 MAX_LABELS = 12  # of an alert that its message names
 
 Tool = Literal["alertmanager", "grafana"]
@@ -45,11 +47,14 @@ class _Firing:
     item: Mapping[str, Any]
     is_resolved: bool
     started_at: datetime | None
+    names: tuple[str, ...]
+    ids: Mapping[str, str]
 
     @property
     def identity(self) -> str:
         """The same for every delivery of this firing."""
-        fingerprint = clean_text(self.item.get("fingerprint"), 100) or json.dumps(self.labels, sort_keys=True)
+        fingerprint = clean_text(self.item.get("fingerprint"), 100)
+        fingerprint = fingerprint or json.dumps(self.item.get("labels"), sort_keys=True)
         return sha256(f"{fingerprint}\n{clean_text(self.item.get('startsAt'), 100)}".encode()).hexdigest()
 
 
@@ -70,8 +75,7 @@ def parse_group(body: Mapping[str, Any], tool: Tool, at: datetime, token: str) -
         return Ignored(reason="everything in the group is resolved", good_news=good_news)
     by_service: dict[tuple[object, ...], list[_Firing]] = {}
     for item in firing:
-        names, ids = service_labels.names_of(item.labels), service_labels.ids_of(item.labels)
-        key = (*names, *sorted(ids.items())) if names or ids else ()
+        key = (*item.names, *sorted(item.ids.items()))
         if key not in by_service and len(by_service) >= MAX_SERVICES:
             key = ("too many services",)
         by_service.setdefault(key, []).append(item)
@@ -90,26 +94,37 @@ def _firings(body: Mapping[str, Any]) -> list[_Firing]:
     status = _status(body.get("status"), "status") or "firing"
     for field in ("receiver", "groupKey", "externalURL", "title", "message", "state"):
         optional_text(body, field)
-    common = {**get_texts(body, "groupLabels"), **get_texts(body, "commonLabels")}
-    annotations = get_texts(body, "commonAnnotations")
+    common = _first({**get_texts(body, "groupLabels"), **get_texts(body, "commonLabels")})
+    annotations = _first(get_texts(body, "commonAnnotations"))
     return [_firing(item, f"alerts.{n}", status, common, annotations) for n, item in enumerate(items)]
 
 
 def _firing(
-    item: object, path: str, status: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+    item: object, path: str, status: str, labels: dict[str, str], annotations: dict[str, str]
 ) -> _Firing:
     if not isinstance(item, dict):
         raise InvalidPayload(path, "must be an object")
     own_status = _status(item.get("status"), f"{path}.status") or status
     for field in ("startsAt", "endsAt", "fingerprint", *LINK_FIELDS):
         optional_text(item, field, f"{path}.")
+    labels = labels | _first(get_texts(item, "labels", f"{path}."))
+    naming = service_labels.of_interest(labels)
     return _Firing(
-        labels={**labels, **get_texts(item, "labels", f"{path}.")},
-        annotations={**annotations, **get_texts(item, "annotations", f"{path}.")},
+        labels=labels,
+        annotations=annotations | _first(get_texts(item, "annotations", f"{path}.")),
         item=item,
         is_resolved=own_status == "resolved",
         started_at=payload.parse_time(item.get("startsAt")),
+        names=service_labels.names_of(naming),
+        ids=service_labels.ids_of(naming),
     )
+
+
+def _first(texts: dict[str, str]) -> dict[str, str]:
+    """The labels or annotations that are read: those that name a service, and the first of the others."""
+    if len(texts) <= MAX_READ_LABELS:
+        return texts
+    return dict(list(texts.items())[:MAX_READ_LABELS]) | service_labels.of_interest(texts)
 
 
 def _status(value: object, path: str) -> str:
@@ -125,8 +140,8 @@ def _alert(items: Sequence[_Firing], tool: Tool, at: datetime, token: str, kind:
     names: dict[str, None] = {}
     ids: dict[str, str] = {}
     for item in items:
-        names |= dict.fromkeys(service_labels.names_of(item.labels))
-        ids |= service_labels.ids_of(item.labels)
+        names |= dict.fromkeys(item.names)
+        ids |= item.ids
     return Alert(
         id=payload.alert_id(at, token),
         source=tool,
@@ -149,13 +164,17 @@ def _dedup(items: Sequence[_Firing], tool: Tool) -> DedupWindow:
 
 def _lines(items: Sequence[_Firing]) -> list[str]:
     """The text of an alert: a line for each firing, then labels and links that they share. Worst case first: names."""
-    lines = list(dict.fromkeys(_title(item) for item in items))
+    lines = list(dict.fromkeys(_title(item) for item in items[:MAX_TITLES]))
+    if len(items) > MAX_TITLES:
+        lines.append(f"and {len(items) - MAX_TITLES} more")
     labels: dict[str, None] = {}
     links: dict[str, None] = {}
-    for item in items:
+    for item in items[:MAX_TITLES]:
         values = [(clean_text(name, 60), clean_text(value, 200)) for name, value in item.labels.items()]
         labels |= {f"{name}={value}": None for name, value in values if value and name != "alertname"}
         links |= dict.fromkeys(_links(item))
+        if len(labels) >= MAX_LABELS:
+            break
     return [*lines, " ".join(list(labels)[:MAX_LABELS]), *list(links)[:3]]
 
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-MAX_LINES = 200  # of a message that are read
-MAX_LINE_CHARACTERS = 600
+MAX_LINES = 200  # a longer message is no good news: it is a report, and trouble may stand anywhere in it
 
 _FLAGS = re.IGNORECASE | re.VERBOSE
 _LEAD = r"^[^\w\[]{0,12}(?::\w+:\s*)*[^\w\[]{0,6}"  # emoji and bullets before the text of a line
@@ -24,13 +23,16 @@ _GOOD_WORDS = (
 _STRONG_GOOD = re.compile(
     rf"""
     \[ [^\[\]\w]{{0,8}} (?: ✅\s* | :\w+:\s* )? {_GOOD_WORDS} (?: \s*:\s*\d+ )? \]
-    | {_LEAD} (?:\*|_|`)? (?: resolved | recovered | recovery | ok | closed | back\ to\ normal | all\ clear )
+    | {_LEAD} (?:\*|_|`)? (?: resolved | recovered | recovery | ok | up | closed | back\ to\ normal | all\ clear )
       (?:\*|_|`)? \s* (?: [:|–—] | -\s | $ | \s\#\d )
+    | {_LEAD} [*_`] (?: resolved | recovered | recovery | ok | up | closed ) [*_`]
+    | ^ (?: ✅ | 🟢 | :white_check_mark: | :large_green_circle: ) \W{{0,6}} (?: resolved | recovered | ok | up ) \b
+    | \b is \s+ (?: now \s+ )? [*_`"']{{0,2}} ok (?= [*_`"']{{0,2}} \s* (?: [.!*] | $ ) )
     | \b (?: state | status | new\ state | alert\ status | monitor\ status ) [\s*_`"':=\\/-]{{1,8}} {_GOOD_WORDS} \b
     | (?: \bto\b | -> | → | ➜ | => ) \s* [*_`"']{{0,2}} (?: ok | resolved | normal | healthy | up | green ) \b
     | \b is \s+ (?: now \s+ | back \s+ | again \s+ )? [*_`"']{{0,2}} (?: up | online )
-      [*_`"']{{0,2}} (?: \s+ again )? (?= \s* (?: [.!,:;(\-–—|] | $ | after | since | now | and | https? | < ) )
-    | \b (?: monitor | check | host | service | website | site ) \s+ up \s* (?: : | $ )
+      [*_`"']{{0,2}} (?: \s+ again )? (?= \s* (?: [.!,:;(\-–—|] | $ | after | since | now | https? | < ) )
+    | \b (?: monitor | check | host | service | website | site ) \s+ up \s* (?: [:–—-] | $ )
     """,
     _FLAGS,
 )
@@ -46,6 +48,7 @@ _WEAK_GOOD = re.compile(
     | \b (?: succeeded | successful | successfully | all \s+ clear ) \b
     | \b (?: build | deploy | deployment | pipeline | workflow | job | backup | release | test | tests | checks? )
       \s+ (?: has \s+ )? (?: passed | completed | finished | succeeded )\b
+    | \b is \s+ (?: available | reachable | responding | working ) \s+ again \b
     | \b no \s+ longer \s+ (?: firing | failing | alerting | down | active )\b
     """,
     _FLAGS,
@@ -53,7 +56,7 @@ _WEAK_GOOD = re.compile(
 # Words that say so only beside a green mark.
 _GOOD_IF_GREEN = re.compile(
     r"\b(?:deployed|released|passed|passing|completed|finished|fixed|merged|up|ok|okay|online|available|normal|healthy"
-    r"|operational|success|resolved|recovered|closed|stable|restored|green)\b",
+    r"|operational|success(?!\s+rate)|resolved|recovered|closed|stable|restored|green)\b",
     re.IGNORECASE,
 )
 # A mark that says the opposite, whatever else the message says.
@@ -94,6 +97,13 @@ _WEAK_BAD = re.compile(
     r"|out of memory|killed|broken|panic|refused|denied|5\d\d|rolled back|but|however|except|although)\b",
     re.IGNORECASE,
 )
+# A figure that rises is no service that is back.
+_RISING = re.compile(
+    r"\b(?:traffic|memory|cpu|load|usage|latency|errors?|rate|requests?|p\d\d|times?|queue|disk|cost)\b"
+    r".{0,60}?\bis (?:now )?up\b",
+    re.IGNORECASE,
+)
+_SHARE = re.compile(r"\b(\d{1,9})\s*(?:/|of|out of)\s*(\d{1,9})\b")
 _GREEN_NAMES = ("good", "green", "success", "ok")
 _RED_NAMES = ("danger", "red", "error", "critical")
 _HEX = re.compile(r"#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})\Z", re.IGNORECASE)
@@ -106,23 +116,30 @@ def is_good_news(lines: Sequence[str], colors: Iterable[str]) -> bool:
         lines: its text, line by line.
         colors: the colours of its attachments: `good`, `danger` or hexadecimal.
     """
-    read_lines = [line[:MAX_LINE_CHARACTERS] for line in lines[:MAX_LINES]]
+    if len(lines) > MAX_LINES:
+        return False
+    # A question reports nothing.
+    claims = [_RISING.sub(" ", line) for line in lines if not line.rstrip(" *_`\"'").endswith("?")]
     hues = {hue(color) for color in colors}
     # What follows the state on its line is the name of the alert: `Resolved: checkout is down`.
-    good = [line for line in read_lines if _STRONG_GOOD.search(line)]
-    others = [_past_trouble_removed(line) for line in read_lines if line not in good]
+    good = [line for line in claims if _STRONG_GOOD.search(line)]
+    others = [_past_trouble_removed(line) for line in lines if line not in good]
     marked = [*others, *(_past_trouble_removed(_STRONG_GOOD.sub(" ", line)) for line in good)]
     if "red" in hues or any(_BAD_MARK.search(line) for line in marked):
         return False
     if good:
         return "green" in hues or not any(_BAD_SENTENCE.search(line) for line in others)
-    if any(_BAD_SENTENCE.search(line) for line in others):
+    if any(_BAD_SENTENCE.search(line) or _is_partial(line) for line in others):
         return False
-    if "green" in hues and any(_GOOD_IF_GREEN.search(line) for line in read_lines):
+    if "green" in hues and any(_GOOD_IF_GREEN.search(line) for line in claims):
         return True
-    return any(_WEAK_GOOD.search(line) for line in read_lines) and not any(
-        _WEAK_BAD.search(line) for line in others
-    )
+    is_good = any(_WEAK_GOOD.search(line) for line in claims)
+    return is_good and not any(_WEAK_BAD.search(line) for line in others)
+
+
+def _is_partial(line: str) -> bool:
+    """True for a share of less than all: `1 of 3 replicas`."""
+    return any(int(part) < int(whole) for part, whole in _SHARE.findall(line))
 
 
 def _past_trouble_removed(line: str) -> str:

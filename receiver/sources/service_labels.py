@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from receiver.payload import clean_text
 from workers.models import Alert
@@ -25,6 +26,7 @@ ID_LABELS = {
     "railway_service_id": "service_id", "railway_deployment_id": "deployment_id",
 }  # fmt: skip
 """Labels that hold Railway's ids, as its variables of the same names do, and the alert's fields."""
+_NAMING_LABELS = frozenset((*SERVICE_LABELS, *HOST_LABELS))
 MAX_NAMES = 12  # candidates that an alert keeps
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z", re.IGNORECASE)
@@ -33,7 +35,11 @@ _PRIVATE_HOST = re.compile(r"(?:\w+://)?([a-z0-9-]{1,63})\.railway\.internal\b",
 
 def names_of(labels: Mapping[str, object]) -> tuple[str, ...]:
     """The values that may name a service, likeliest first, without repeats."""
-    values = {_label(name): clean_text(value, 200) for name, value in labels.items()}
+    values = {
+        label: clean_text(value, 200)
+        for name, value in labels.items()
+        if (label := _label(name)) in _NAMING_LABELS
+    }
     names: dict[str, None] = {}
     for label in SERVICE_LABELS:
         if value := values.get(label):
@@ -56,8 +62,13 @@ def ids_of(labels: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def is_service_label(name: str) -> bool:
-    return _label(name) in SERVICE_LABELS
+def of_interest(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels that `names_of` and `ids_of` read: a body may hold thousands of others."""
+    return {
+        name: value
+        for name, value in labels.items()
+        if (label := _label(name)) in _NAMING_LABELS or label in ID_LABELS
+    }
 
 
 def with_mapped_names(alert: Alert, service_map: Mapping[str, str]) -> Alert:
@@ -76,6 +87,7 @@ def with_mapped_names(alert: Alert, service_map: Mapping[str, str]) -> Alert:
     return alert.model_copy(update={"names": tuple(names)[: 2 * MAX_NAMES]})
 
 
+@lru_cache(maxsize=1024)
 def _label(name: str) -> str:
     return re.sub(r"[\s.\-/]+", "_", name[:100].strip()).lower()
 

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -95,8 +96,14 @@ def _text_lines(message: Mapping[str, Any]) -> list[str]:
     _check_type("blocks", message.get("blocks"), list, "a list")
     _check_type("attachments", message.get("attachments"), list, "a list")
     lines: dict[str, None] = {}
-    for line in (*_string(message.get("text")), *_lines(message.get("blocks")), *_attachment_lines(message)):
+    characters = 0
+    for line in chain(
+        _string(message.get("text")), _lines(message.get("blocks")), _attachment_lines(message)
+    ):
         lines[line] = None
+        characters += len(line)
+        if characters > payload.MAX_READ_CHARACTERS:
+            break
     if not lines:
         raise InvalidPayload("text", "is missing, and neither blocks nor attachments contain text")
     return list(lines)
