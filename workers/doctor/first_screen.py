@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from workers.doctor.railway_webhook import address_problem
 from workers.runtime.settings import Settings
 from workers.runtime.text import join_names, plural, truncate
 from workers.views.shapes import Health, Overview, ServiceRow
@@ -33,7 +34,7 @@ def screen(settings: Settings, overview: Overview | None, watched: Sequence[str]
         _row("Watching", watching(overview, watched)),
         _row("Notifies", _notifies(settings)),
         _row("Fixes with", _fixes(settings)),
-        _row("Alerts", f"{settings.url}/hooks/railway; {next_check(settings, overview)}"),
+        _row("Alerts", f"{_alerts(settings)}; {next_check(settings, overview)}"),
         _row("Page", settings.url),
         "Ctrl-C stops; unfinished work goes on at the next start.",
     ]
@@ -63,6 +64,12 @@ def _failing(services: Sequence[ServiceRow]) -> str:
     if len(services) == 1 and services[0].worst:
         return truncate(f"{services[0].name}: {services[0].worst}", 50)
     return join_names([service.name for service in services], MAX_FAILING)
+
+
+def _alerts(settings: Settings) -> str:
+    if address_problem(settings.url):
+        return "no public address, so trouble is found by the periodic checks"
+    return f"{settings.url}/hooks/railway"
 
 
 def _notifies(settings: Settings) -> str:

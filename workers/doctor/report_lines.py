@@ -68,8 +68,3 @@ def _wrapped(text: str, hanging: str = "") -> list[str]:
         text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
     )
     return rows or [""]
-
-
-def sentence(result: CheckResult) -> str:
-    """One result on one line, as the log of `up` has it: `Slack: … → …`."""
-    return f"{result.area}: {result.what}" + (f" {ARROW}{result.repair}" if result.repair else "")

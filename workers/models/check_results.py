@@ -33,6 +33,11 @@ class CheckResult(Model):
     lines: tuple[Exact, ...] = ()
     """Lines to copy, such as settings with ids. Exact: redaction would take an id for a token."""
 
+    @property
+    def sentence(self) -> str:
+        """The result on one line: `Slack: the bot is not in it → /invite @trackwalker`."""
+        return f"{self.area}: {self.what}" + (f" → {self.repair}" if self.repair else "")
+
 
 class CheckReport(Model):
     """The results of one run of the checks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from workers.engine import last_checks
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import OPEN, PINGS, SCHEDULE, budget_key, journal_id
 from workers.engine.stage_times import read_moment
@@ -30,6 +31,7 @@ MAX_SERVICES = 200
 MAX_INCIDENTS = 50
 MAX_READ = 300  # open incidents that are read, the newest
 MAX_WAITING = 20
+MAX_START_PROBLEMS = 10
 MAX_SCHEDULED = 300  # soonest journals of the schedule among which waiting notifications are looked for
 LOW_REQUESTS_SHARE = 0.1  # of Railway's limit; below it alerts may have to wait
 WAITING_FIELDS = ("stage", "reason", "attempts", "failing_since", "ended")
@@ -62,7 +64,7 @@ def read(store: JournalStore, settings: Settings, now: datetime) -> Overview:
         decisions=tuple(active[:50]),
         waiting=first(waiting, MAX_WAITING)[0],
         waiting_left_out=first(waiting, MAX_WAITING)[1],
-        warnings=_warnings(settings, sweeps, requests, last_ping, now),
+        warnings=(*_start_problems(store), *_warnings(settings, sweeps, requests, last_ping, now)),
     )
 
 
@@ -138,6 +140,12 @@ def _waiting(store: JournalStore, now: datetime) -> list[WaitingNotification]:
             )
         )
     return sorted(rows, key=lambda row: row.since or now)
+
+
+def _start_problems(store: JournalStore) -> list[str]:
+    """What `up` found out at its last start about programs, tokens and rights, the worst first."""
+    report = last_checks.read_report(store)
+    return [result.sentence for result in report.problems[:MAX_START_PROBLEMS]] if report else []
 
 
 def _warnings(

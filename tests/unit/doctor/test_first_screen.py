@@ -62,6 +62,7 @@ def test_before_the_first_check_the_screen_says_so() -> None:
         ({"GITHUB_TOKEN": ""}, "GITHUB_TOKEN is not set"),
         ({"SLACK_BOT_TOKEN": ""}, "findings are only logged"),
         ({"TRACKWALKER_MODE": "shadow"}, "notifies nobody"),
+        ({"TRACKWALKER_PUBLIC_URL": ""}, "no public address"),
     ],
 )
 def test_what_a_set_up_does_without_is_said(changes: dict[str, str], words: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from workers.doctor.report_lines import MAX_COLUMNS, colour, render, sentence
+from workers.doctor.report_lines import MAX_COLUMNS, colour, render
 from workers.models.check_results import CheckReport, CheckResult, CheckStatus
 
 LONG = "acme/thumbs: GITHUB_TOKEN cannot push branches and cannot open pull requests, of 8 repositories 7 are fine"
@@ -69,4 +69,4 @@ def test_the_exit_code_is_that_of_the_worst_result() -> None:
 
 
 def test_one_result_is_one_sentence_with_its_repair() -> None:
-    assert sentence(result(CheckStatus.ERROR, "wrong", "do it")) == "GitHub: wrong → do it"
+    assert result(CheckStatus.ERROR, "wrong", "do it").sentence == "GitHub: wrong → do it"
