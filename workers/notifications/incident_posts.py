@@ -25,6 +25,7 @@ from workers.notifications.slack_post import SlackPost
 from workers.notifications.trouble_texts import describe, ranked, trouble
 from workers.runtime.text import format_duration, plural, safe_line
 
+UNDONE = "Undone: the next check that finds it opens an incident."
 MAX_NAME = 60  # characters of a service's name: Railway limits none
 MAX_ENVIRONMENT = 30
 MAX_TROUBLE = 200  # of the trouble in the headline
@@ -185,7 +186,7 @@ def _owner_lines(state: IncidentState, look: Presentation, now: datetime) -> lis
     if (owner := state.acknowledged) and state.phase not in ENDED_PHASES:
         lines.append(f"{escape(owner.person.name)} has it since {look.clock.at(owner.at, reference)}")
     if decision is None:
-        return lines
+        return [*lines, UNDONE] if state.phase is Phase.NOT_A_PROBLEM else lines
     until = f" until {look.clock.at(decision.until, reference)}" if decision.until else ""
     reason = f": {escape(safe_line(decision.reason, MAX_TROUBLE))}" if decision.reason else ""
     person = escape(decision.person.name)

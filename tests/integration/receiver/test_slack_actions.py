@@ -23,7 +23,7 @@ from workers.engine import records
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import journal_key
 from workers.incidents.audit import entries
-from workers.models import Incident, Outcome
+from workers.models import DecisionKind, Incident, Outcome
 from workers.notifications.block_kit import blocks_of
 from workers.notifications.incident_posts import first_post
 from workers.notifications.incident_state import IncidentState
@@ -181,8 +181,40 @@ def test_a_modal_without_a_reason_shows_the_error_beside_the_field(world: World)
 def test_not_a_problem_is_decided_with_reason_and_end(world: World) -> None:
     answer = submit(world, reason="load test", end="7")
 
-    # The reply shows the result; the incident's journal has the decision.
-    assert answer in ({"response_action": "clear"},) or answer["response_action"] == "errors"
+    wait_until(lambda: world.slack.replies, seconds=10, what="the reply")
+    decision = records.DECISION.read(world.fields())
+    assert answer == {"response_action": "clear"}
+    assert decision is not None and decision.until is not None
+    assert (decision.kind, decision.reason, decision.person.name) == (
+        DecisionKind.NOT_A_PROBLEM,
+        "load test",
+        "dana",
+    )
+    assert (decision.until - decision.at).days == 7
+    assert world.slack.replies[-1]["text"].startswith("Not a problem: ")
+    assert "ended" in world.fields()
+
+
+def test_a_second_submission_after_the_end_is_too_late(world: World) -> None:
+    submit(world, reason="load test", end="7")
+    world.slack.views.clear()
+
+    answer = submit(world, reason="again", end="7")
+
+    assert answer["response_action"] == "errors"
+    assert "Too late" in str(answer["errors"])
+
+
+def test_a_group_is_acknowledged_incident_by_incident(world: World) -> None:
+    gone = "incident:0000000000000000:20261120T1200"
+    action = {"action_id": "acknowledge", "value": f"{world.incident.id},{gone}"}
+
+    assert world.send(world.dana.press(None, "", action=action)).status_code == 200
+    wait_until(lambda: world.slack.replies, seconds=10, what="the reply")
+
+    first, second = world.slack.replies[0]["text"].splitlines()
+    assert first == "dana has checkout now."
+    assert "no longer exists" in second
 
 
 def test_a_modal_that_slack_does_not_open_is_said_to_the_person(world: World) -> None:
