@@ -39,8 +39,8 @@ from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
 from workers.runtime.signals import Signals
 
-WORKER_THREADS = 8  # as in the Procfile; the pipeline reserves two of them for notifications
-SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are released before
+WORKER_THREADS = 8  # the pipeline reserves two of them for notifications
+SHUTDOWN_TIMEOUT_MS = 5_000  # all claims are released before
 FORCED_EXIT_SECONDS = 15  # after its own SIGTERM; then a worker whose threads hang exits at once
 INVALID_SETTINGS = 2  # exit code
 KILLED = 3  # exit code after a second signal, as in Dramatiq

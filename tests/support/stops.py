@@ -88,7 +88,7 @@ def _start(folder: Path, state: Path, *, through_make: bool) -> subprocess.Popen
 
 
 def _take_hangups() -> None:
-    # Whoever runs this under `nohup` has it ignored, and `up` would keep it so.
+    # Under `nohup` SIGHUP is ignored, and `up` would keep it so.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 

@@ -198,3 +198,21 @@ def test_the_procfile_is_read_in_order_without_comments(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text("web: a --port ${PORT:-8000}\n\n# no\nworker: b\n")
 
     assert read_procfile(tmp_path / "Procfile") == [("web", "a --port ${PORT:-8000}"), ("worker", "b")]
+
+
+def test_a_second_up_on_the_same_data_says_one_line_and_the_first_goes_on(
+    up: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    wait_until(lambda: pids(tmp_path), what="the child")
+    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_DATA_DIR": str(tmp_path / "state"), **SETTINGS}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
+
+    second = subprocess.run(
+        [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert second.returncode == 1
+    assert second.stderr == f"trackwalker: another `trackwalker up` already runs on {tmp_path / 'state'}\n"
+    assert second.stdout == ""
+    assert up.poll() is None
