@@ -9,6 +9,7 @@ from workers.engine import records
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import journal_id
 from workers.models import Incident, PullRequest
+from workers.notifications.trouble_texts import describe
 from workers.views.bounds import MAX_LABEL, line, web_url
 from workers.views.incident_phase import state_of, waits_for
 from workers.views.incident_source import DAMAGED, Fields, IncidentSource, worst_first
@@ -52,6 +53,7 @@ def incident_row(incident_id: str, fields: Fields, at: datetime) -> IncidentRow:
         environment=line(f"{incident.project_name}/{incident.environment_name}", MAX_LABEL),
         severity=incident.severity,
         state=state_of(source),
+        headline=line(describe(finding), MAX_LABEL),
         trouble=line(finding.sentence, 240),
         since=None if incident.is_chronic else _onset(incident),
         chronic=incident.is_chronic,

@@ -148,7 +148,7 @@ def _service_row(
     incident = incidents.get((where, service_id))
     health, worst = _health(environment, service_id, name)
     if incident is not None:
-        health, worst = Health.INCIDENT, incident.trouble
+        health, worst = Health.INCIDENT, incident.headline or incident.trouble
     return ServiceRow(
         id=service_id,
         name=line(name, MAX_LABEL),

@@ -64,6 +64,8 @@ class IncidentRow(Model):
     """`project/environment`."""
     severity: Severity | None = None
     state: IncidentState
+    headline: str = ""
+    """The worst finding in a few words, without times: `94 % of requests fail`."""
     trouble: str
     """The worst finding as a sentence without the service's name."""
     since: Moment | None = None
