@@ -294,7 +294,7 @@ class _Generator:
         return Outcome(
             kind=self.random.choice(OUTCOMES), headline=self.text(), lines=self.texts(12),
             link=self.random.choice(LINKS),
-            states_verdict=self.random.random() < 0.3,
+            states_verdict=self.random.random() < 0.3, waits_for=self.text(),
         )  # fmt: skip
 
     def decision(self) -> Decision:

@@ -115,7 +115,8 @@ def _news(state: IncidentState, look: Presentation) -> str:
         case Phase.ROLLED_BACK:
             return f"rolled back, watching. {_past_trouble(state, look, is_over=False)}"
         case Phase.BLOCKED:
-            return f"a tested fix waits for a permission. {now}"
+            words = safe_line(state.outcome.headline, MAX_TROUBLE) if state.outcome else "a tested fix waits"
+            return f"{escape(words[:1].lower() + words[1:])}. {now}"
         case Phase.FIX_FAILED:
             remaining = state.follow_up.remaining if state.follow_up else None
             words = escape((describe(remaining) or remaining.sentence) if remaining else "") or now

@@ -37,6 +37,14 @@ def _done(state: IncidentState, look: Presentation) -> list[str]:
         return [_merged(state, look)]
     if phase is Phase.RECOVERING:
         return _recovering(state)
+    if phase is Phase.BLOCKED and state.outcome is not None and state.outcome.waits_for:
+        proof = f" {describe_proof(state.verification)}" if state.verification else ""
+        return [
+            f"A fix is written and tested.{proof}",
+            f"{_waits_for(state)} Then try again: the fix is kept.",
+        ]
+    if phase is Phase.DELAYED:
+        return [f"The fix waits and is tried again by itself. {_waits_for(state)}".rstrip()]
     if phase is Phase.ROLLED_BACK:
         return []
     if phase is Phase.SYMPTOM:
@@ -45,6 +53,12 @@ def _done(state: IncidentState, look: Presentation) -> list[str]:
         reference = f" · {link(state.pull.url, f'#{state.pull.number}')}" if state.pull else ""
         return [f"{escape(format_follow_up(state.follow_up))}{reference}", *_downtime(state, look)]
     return _outcome(state)
+
+
+def _waits_for(state: IncidentState) -> str:
+    """The permission or the service that the fix waits for, as a sentence; "" if it is not known."""
+    reason = safe_line(state.outcome.waits_for if state.outcome else "", MAX_LINE).rstrip(".")
+    return f"{escape(reason[:1].upper() + reason[1:])}." if reason else ""
 
 
 def _downtime(state: IncidentState, look: Presentation) -> list[str]:

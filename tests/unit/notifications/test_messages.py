@@ -208,7 +208,7 @@ def test_trouble_is_named_by_its_most_telling_number(kind: str, fields: dict[str
             "✅ api · production: resolved. 94 % of requests failed, 12:48–13:00 (12 min)",
         ),
         (
-            state(outcome=Outcome(kind="blocked", headline="GITHUB_TOKEN needs contents: write")),
+            state(outcome=Outcome(kind="blocked", headline="A tested fix waits for a permission")),
             "🔴 api · production: a tested fix waits for a permission. 94 % of requests fail",
         ),
         (state(outcome=Outcome(kind="cancelled", headline="Cancelled")), "⚪ api · production: cancelled. 94 %"),
@@ -311,6 +311,26 @@ def test_the_first_line_cannot_be_broken_by_a_name() -> None:
 
 def test_a_waiting_incident_says_why_it_waits() -> None:
     assert post_of(state(reason="paused")).lines[0] == "Waiting: paused"
+
+
+def test_a_fix_that_waits_for_a_permission_says_which_and_is_kept() -> None:
+    outcome = Outcome(
+        kind="blocked", headline="x", waits_for="GITHUB_TOKEN may not push to acme/shop. Give it access."
+    )
+
+    assert post_of(state(outcome=outcome, verification=READY)).lines[:2] == (
+        "A fix is written and tested. New test fails without it, passes with it; 212 other tests as before.",
+        "GITHUB_TOKEN may not push to acme/shop. Give it access. Then try again: the fix is kept.",
+    )
+
+
+def test_a_fix_that_waits_for_a_service_says_so_beside_the_cause() -> None:
+    outcome = Outcome(kind="delayed", headline="x", states_verdict=True, waits_for="the model is away")
+
+    lines = post_of(state(outcome=outcome, verdict=VERDICT, evidence=EVIDENCE)).lines
+
+    assert lines[0] == "The fix waits and is tried again by itself. The model is away."
+    assert lines[1].startswith("`KeyError: 'gift'` in `shop/pricing.py:5`")
 
 
 def test_a_merge_is_followed_from_deployment_to_the_end_of_the_watch() -> None:
