@@ -68,7 +68,7 @@ def parse_group(body: Mapping[str, Any], tool: Tool, at: datetime, token: str) -
     Raises:
         InvalidPayload: names the field that is missing or has the wrong type.
     """
-    firings = _firings(body)
+    firings, truncated = _firings(body), _truncated(body)
     firing = [item for item in firings if not item.is_resolved]
     if not firing:
         good_news = _alert(firings, tool, at, token, kind=RESOLVED)
@@ -80,9 +80,22 @@ def parse_group(body: Mapping[str, Any], tool: Tool, at: datetime, token: str) -
             key = ("too many services",)
         by_service.setdefault(key, []).append(item)
     return tuple(
-        (_alert(items, tool, at, f"{token}-{number}" if number else token), _dedup(items, tool))
+        (
+            _alert(items, tool, at, f"{token}-{number}" if number else token, truncated=truncated),
+            _dedup(items, tool),
+        )
         for number, items in enumerate(by_service.values())
     )
+
+
+def _truncated(body: Mapping[str, Any]) -> int:
+    """The number of alerts that the sender left out (`max_alerts`); nobody but the sender knows of what."""
+    value = body.get("truncatedAlerts")
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidPayload("truncatedAlerts", "must be a number of alerts")
+    return value
 
 
 def _firings(body: Mapping[str, Any]) -> list[_Firing]:
@@ -135,7 +148,9 @@ def _status(value: object, path: str) -> str:
     return value.lower()
 
 
-def _alert(items: Sequence[_Firing], tool: Tool, at: datetime, token: str, kind: str = "") -> Alert:
+def _alert(
+    items: Sequence[_Firing], tool: Tool, at: datetime, token: str, kind: str = "", truncated: int = 0
+) -> Alert:
     starts = [item.started_at for item in items if item.started_at]
     names: dict[str, None] = {}
     ids: dict[str, str] = {}
@@ -149,7 +164,7 @@ def _alert(items: Sequence[_Firing], tool: Tool, at: datetime, token: str, kind:
         received_at=at,
         reported_at=min(starts) if starts else None,
         names=tuple(names)[: service_labels.MAX_NAMES],
-        message=payload.redacted_message("\n".join(_lines(items))),
+        message=payload.redacted_message("\n".join(_lines(items, truncated))),
         **ids,
     )
 
@@ -162,11 +177,13 @@ def _dedup(items: Sequence[_Firing], tool: Tool) -> DedupWindow:
     return DedupWindow(keys=tuple(dict.fromkeys(keys)), seconds=FIRING_DEDUP_SECONDS)
 
 
-def _lines(items: Sequence[_Firing]) -> list[str]:
+def _lines(items: Sequence[_Firing], truncated: int) -> list[str]:
     """The text of an alert: a line for each firing, then labels and links that they share. Worst case first: names."""
     lines = list(dict.fromkeys(_title(item) for item in items[:MAX_TITLES]))
     if len(items) > MAX_TITLES:
         lines.append(f"and {len(items) - MAX_TITLES} more")
+    if truncated:
+        lines.append(f"the sender left out {truncated} more of the group")
     labels: dict[str, None] = {}
     links: dict[str, None] = {}
     for item in items[:MAX_TITLES]:

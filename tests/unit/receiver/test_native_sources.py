@@ -141,6 +141,12 @@ def test_a_group_of_very_many_services_loses_none_of_its_alerts() -> None:
     assert sum(len(window.keys) for _, window in parsed if window) == 3 * MAX_SERVICES
 
 
+def test_alerts_that_the_sender_left_out_are_mentioned() -> None:
+    (item,) = alerts(alertmanager.parse, bodies.alertmanager(truncatedAlerts=7))
+
+    assert "the sender left out 7 more of the group" in item.message.splitlines()
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
