@@ -84,8 +84,9 @@ def test_every_page_shows_the_journal(browser: httpx.Client, incident: str) -> N
     assert browser.get(f"{path}.json").json()["id"] == incident
 
 
-def test_every_link_of_the_incidents_page_leads_somewhere(browser: httpx.Client, incident: str) -> None:
-    page = browser.get(incident_path(incident)).text
+@pytest.mark.parametrize("address", ["", "/", "/history", "/decisions", "/audit", "/alerts", "/checks"])
+def test_every_link_of_a_page_leads_somewhere(browser: httpx.Client, incident: str, address: str) -> None:
+    page = browser.get(address or incident_path(incident)).text
 
     links = sorted(set(re.findall(r'href="(/[^"]*)"', page)))
     anchors = set(re.findall(r'href="#([^"]+)"', page))
