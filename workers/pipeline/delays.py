@@ -17,7 +17,7 @@ from workers.notifications import messages
 from workers.pipeline.outcomes import notification_of
 
 FIX_STAGES = ("plan", "fix", "propose")
-MIN_SILENCE_SECONDS = 30.0  # without the first answer of a model, which may think for that long
+MIN_SILENCE_SECONDS = 120.0  # without the first answer of a model: a large one thinks for a minute or two
 AWAY: tuple[tuple[type[NotAvailable], str], ...] = (
     (AgentBusy, "the model's provider does not answer"),
     (GitHubBusy, "GitHub does not answer"),

@@ -132,9 +132,6 @@ def _unlocked_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     module, function, far = path.stem, match["function"], match["far"]
     body = f"""    def test_two_callers_do_not_wait_for_each_other(self):
         both, answers = threading.Barrier(2), []
-        asked = {module}.{far}.ask
-        self.addCleanup(setattr, {module}.{far}, "ask", asked)
-        {module}.{far}.ask = lambda *_: both.wait(timeout=2)
 
         def call(place):
             try:
@@ -143,14 +140,17 @@ def _unlocked_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
                 pass
 
         callers = [threading.Thread(target=call, args=(place,)) for place in ("00001", "00002")]
-        for caller in callers:
-            caller.start()
-        for caller in callers:
-            caller.join()
+        with mock.patch.object({module}.{far}, "ask", lambda *_: both.wait(timeout=2)):
+            for caller in callers:
+                caller.start()
+            for caller in callers:
+                caller.join()
 
         self.assertEqual(len(answers), 2)
 """
-    return _python_test(path, "callers_do_not_wait", body, imports="import threading\n")
+    return _python_test(
+        path, "callers_do_not_wait", body, imports="import threading\nfrom unittest import mock\n"
+    )
 
 
 # ---- a list is searched once per element ----
