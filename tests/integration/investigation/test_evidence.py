@@ -198,7 +198,8 @@ def test_code_that_cannot_be_read_is_a_gap(shop: Shop) -> None:
     evidence = shop.read()
 
     assert any("code of acme/shop" in describe_gap(gap) for gap in evidence.failed_reads)
-    assert evidence.locations == () and evidence.patterns
+    assert [location.position for location in evidence.locations][:1] == ["shop/pricing.py:5"]
+    assert evidence.locations[0].excerpt == ""
 
 
 def test_a_service_without_a_repository_still_has_evidence(shop: Shop) -> None:

@@ -37,7 +37,7 @@ TOO_MANY_REQUESTS = 429
 def error_in_code(context: DiagnosisContext, cause: Cause) -> Conclusion | None:
     """Stack traces of errors name the service's own code at the deployed commit."""
     location = context.first_location(cause)
-    if location is None or context.evidence.repository is None or context.out_of_memory or context.disk_full:
+    if location is None or not _is_own(context) or context.out_of_memory or context.disk_full:
         return None
     if not context.kinds & FAILURE_KINDS and (
         # Slowness without a better location may come from the code that raises.
@@ -51,12 +51,19 @@ def error_in_code(context: DiagnosisContext, cause: Cause) -> Conclusion | None:
     certain = context.kinds & (FAILURE_KINDS - {"error_logs"})
     return cause_conclusion(
         context, cause, VerdictReason.ERROR_IN_CODE, Category.CODE,
-        (0.9 if changed else 0.8) if certain else 0.6,
+        # Without a clone the place is as the trace names it.
+        (0.9 if changed else 0.8) if certain and context.evidence.repository else 0.6,
         location=location,
         caller=_changed_caller(context, cause, location),
         commit=suspect.commit or "" if suspect and changed else "",
         supports=(*context.cite_locations(cause), *(context.cite_suspect() if changed else ())),
     )  # fmt: skip
+
+
+def _is_own(context: DiagnosisContext) -> bool:
+    """True for a service that is built from a repository, readable or not: the code of an image may be anybody's."""
+    service = context.incident.service
+    return context.evidence.repository is not None or bool(service and service.repo)
 
 
 def _changed_caller(context: DiagnosisContext, cause: Cause, location: CodeLocation) -> CodeLocation | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from workers.investigation.code.assumed_places import UNREADABLE
 from workers.investigation.code.own_imports import with_imports
 from workers.investigation.code.routes import route_locations
 from workers.investigation.code.tree import Tree
@@ -128,7 +129,10 @@ def examine(incident: Incident, material: Material, known_hosts: Mapping[str, st
     return Examination(
         patterns=tuple(group.pattern() for group in run),
         build_patterns=tuple(group.pattern() for group in build),
-        locations=_locations(incident, material, groups, tree) if tree else (),
+        # Without a clone the traces alone name places: a diagnosis does not wait for access to the repository.
+        locations=_locations(incident, material, groups, tree)
+        if tree
+        else merge_locations((group for group in run if group.is_problem), UNREADABLE),
         modules=find_declarations(signs, tree) if tree else (),
         settings=find_setting_uses(tree, material.changed) if tree else (),
         signs=tuple(signs),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from workers.investigation.code.assumed_places import assumed_places
 from workers.investigation.code.build_problems import first_build_problem
 from workers.investigation.code.built_code import Place
 from workers.investigation.code.locations import GroupPlaces, locate_groups, locations_of
@@ -54,7 +55,7 @@ class ReadGroup:
 def read_groups(records: Sequence[LogRecord], tree: Tree | None) -> tuple[ReadGroup, ...]:
     """The groups of a log, the most serious first; later ones only with a sign."""
     groups = group_records(records, MAX_GROUPS)
-    located = locate_groups(groups, tree) if tree else [None] * len(groups)
+    located = locate_groups(groups, tree) if tree else assumed_places(groups)
     read = [_read(group, places, tree) for group, places in zip(groups, located, strict=True)]
     later = [group for group in read[MAX_PATTERNS:] if group.signs]
     return (*read[:MAX_PATTERNS], *later[:MAX_LATER_PATTERNS])
