@@ -32,7 +32,7 @@ from tests.support.fakes.slack import FakeSlack, Message
 from workers import main
 from workers.engine import records
 from workers.engine.codec import Record
-from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.schema import PREFIX, SCHEDULE, watched_key
 from workers.engine.worker_store import WorkerStore
 from workers.errors import Superseded
 from workers.incidents import intake
@@ -247,6 +247,8 @@ def harness(
         hub = stack.enter_context(serve(github.app, github.faults)).url
         environ |= {"GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub}
         config = read(environ | settings, dotenv=None)
+        # The report of the first check is a test of its own.
+        store.set(watched_key("env-1"), "1", ex=3600)
         services = main.services(config, store, folder / "state")
         stack.callback(services.railway.close)
         yield PipelineHarness(world, railway, github, slack, model, config, services, store, healthy, sick)

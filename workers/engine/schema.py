@@ -27,6 +27,7 @@
 | `reserved:<digest>` | string: the incident that fixes this fault location | RESERVE | 30 days, or until it is released |
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
+| `watched:<environment>` | string: 1 once the first check of the environment was reported | `incidents.first_check` | 30 days after the last check |
 | `history:<environment>` | hash: service → encoded summaries; `:progress`: the backfill | `history.summary_store` | 14 days |
 | `counters` | hash: metric and labels → value (`workers.engine.counters`) | RECORD, END, OPEN_INCIDENT, DECIDE, UNDO_DECISION | for ever |
 | `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
@@ -259,6 +260,11 @@ def rejection_key(digest: str) -> str:
 
 def budget_key(day: datetime) -> str:
     return f"{PREFIX}budget:{day:%Y%m%d}"
+
+
+def watched_key(environment_id: str) -> str:
+    """Exists once the first check of the environment was reported."""
+    return f"{PREFIX}watched:{environment_id}"
 
 
 def history_key(environment_id: str) -> str:

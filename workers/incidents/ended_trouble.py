@@ -7,10 +7,12 @@ that end. Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from workers.detection.sentences import TimeFormat, render_sentence
 from workers.models import Finding, Incident, Service, Survey, Window, alerting_findings
+
+MIN_QUIET = timedelta(seconds=90)  # after the end of trouble, before a check counts as one without it
 
 
 def trouble_end(findings: Sequence[Finding]) -> datetime | None:
@@ -18,6 +20,27 @@ def trouble_end(findings: Sequence[Finding]) -> datetime | None:
     alerting = alerting_findings(findings)
     ends = [finding.last_seen for finding in alerting if not finding.ongoing and finding.last_seen]
     return max(ends) if ends and len(ends) == len(alerting) else None
+
+
+def end_in_window(
+    incident: Incident, newest: Sequence[Finding], survey: Survey, findings: Sequence[Finding]
+) -> datetime | None:
+    """When the incident's trouble ended, if the window shows that; a minute of quiet is the least that shows it."""
+    kinds = {finding.kind for finding in (*incident.findings, *newest)}
+    own = [
+        finding
+        for finding in findings
+        if finding.service_id == incident.subject.key and finding.kind in kinds
+    ]
+    end = trouble_end(own)
+    return end if end and survey.window.end - end >= MIN_QUIET else None
+
+
+def ended_by(finding: Finding, end: datetime | None) -> bool:
+    """True for a finding that is over by this time."""
+    if end is None or finding.ongoing or finding.last_seen is None:
+        return False
+    return finding.last_seen <= end
 
 
 def survey_since(survey: Survey, at: datetime) -> Survey:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from workers.detection import CauseGroup, group_by_cause
 from workers.detection.causes import SYMPTOM_KINDS
@@ -22,11 +22,18 @@ from workers.engine.schema import (
     notification_key,
 )
 from workers.history import summary_store
-from workers.incidents import decisions, grouping
+from workers.incidents import decisions, first_check, grouping
 from workers.incidents.answers import answer_from_survey, answer_requests
 from workers.incidents.before_onset import windows_before_onset
 from workers.incidents.dismissals import dismiss, exceptions, without
-from workers.incidents.ended_trouble import survey_since, trouble_end, with_onset
+from workers.incidents.ended_trouble import (
+    MIN_QUIET,
+    end_in_window,
+    ended_by,
+    survey_since,
+    trouble_end,
+    with_onset,
+)
 from workers.incidents.incident_of_cause import is_residual, make_incident, split_chronic
 from workers.incidents.intake import RECHECK_SUFFIX, RESOLVED, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery, measure_service
@@ -50,7 +57,6 @@ from workers.models import (
 MAX_ALERTS_PER_SWEEP = 200  # different alerts: a claim reads them all, so the rest waits for the next sweep
 log = logging.getLogger("trackwalker.incidents")
 
-MIN_QUIET = timedelta(seconds=90)  # after the end of trouble, before a check counts as one without it
 REFRESHED_FIELDS = ("findings", "symptoms", "service", "siblings", "window", "failed_reads")
 """Fields that an unsuppressed incident without evidence takes from the latest sweep."""
 
@@ -221,9 +227,8 @@ def _open(
         incident_record=records.INCIDENT.pack(incident),
         ack_after_ms=int(delay * 1000),
         findings_record=records.LATEST_FINDINGS.pack(_newest_findings(store, incident, survey)),
-        # People have read the forwarded message in Slack already, or that the fix before failed: that takes the place
-        # of the acknowledgement.
-        forwarded=int(any(alert.source == "slack" for alert in alerts) or is_reported_failure(incident)),
+        # People have read the forwarded message in Slack already: it takes the place of the acknowledgement.
+        forwarded=int(any(alert.source == "slack" for alert in alerts) or _is_announced(store, incident)),
         sweep=sweep.key,
         group=incident_group,
         before_record=records.BEFORE.pack(before) if before else "",
@@ -241,6 +246,13 @@ def _open(
             "incident opened", extra=facts | {"kinds": sorted({item.kind for item in incident.findings})}
         )
     return holder_id
+
+
+def _is_announced(store: JournalStore, incident: Incident) -> bool:
+    """True if another message speaks for the first one: that the fix before failed, or the first check's report."""
+    if is_reported_failure(incident):
+        return True
+    return incident.is_chronic and first_check.is_first(store, incident.environment_id)
 
 
 def _newest_findings(store: JournalStore, incident: Incident, survey: Survey) -> list[Finding]:
@@ -299,10 +311,10 @@ def _update_recovery(
         if incident is None or incident.environment_id != survey.environment_id:
             continue
         newest = records.LATEST_FINDINGS.read(fields) or []
-        end = _end_in_window(incident, newest, survey, findings)
+        end = end_in_window(incident, newest, survey, findings)
         view = survey_since(survey, end) if end else survey
         recovery = assess_recovery(
-            incident, newest, view, [item for item in findings if not _ended_by(item, end)],
+            incident, newest, view, [item for item in findings if not ended_by(item, end)],
             before=records.BEFORE.read(fields) or (), min_duration_minutes=min_duration_minutes,
         )  # fmt: skip
         if incident.subject.key in elsewhere:
@@ -314,26 +326,6 @@ def _update_recovery(
                 measured_record=records.MEASURED.pack(measure_service(incident, view)),
                 trouble_end=_milliseconds(end) if end else 0,
             )  # fmt: skip
-
-
-def _end_in_window(
-    incident: Incident, newest: Sequence[Finding], survey: Survey, findings: Sequence[Finding]
-) -> datetime | None:
-    """When the incident's trouble ended, if the window shows that; a minute of quiet is the least that shows it."""
-    kinds = {finding.kind for finding in (*incident.findings, *newest)}
-    own = [
-        finding
-        for finding in findings
-        if finding.service_id == incident.subject.key and finding.kind in kinds
-    ]
-    end = trouble_end(own)
-    return end if end and survey.window.end - end >= MIN_QUIET else None
-
-
-def _ended_by(finding: Finding, end: datetime | None) -> bool:
-    if end is None or finding.ongoing or finding.last_seen is None:
-        return False
-    return finding.last_seen <= end
 
 
 def _found_elsewhere(causes: Sequence[CauseGroup]) -> set[str]:

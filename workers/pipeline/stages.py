@@ -25,6 +25,7 @@ from workers.history import backfill, summary_store
 from workers.incidents import (
     controls,
     extra_checks,
+    first_check,
     good_news,
     grouping,
     missed_webhooks,
@@ -181,6 +182,7 @@ def analyse(services: Services, claim: Claim) -> None:
         claim, store, survey, findings, opened_at=opened_at, ack_seconds=settings.ack_seconds,
         min_duration_minutes=settings.min_duration_minutes,
     )  # fmt: skip
+    first_check.report(store, survey, findings, incidents)
     extra_checks.schedule_next(store, survey, opened_at)
     affected = affected_services(findings)
     missed_webhooks.ingest_missed(

@@ -57,7 +57,7 @@ def test_a_bug_in_a_sweep_ends_it_after_five_crashes_and_is_reported(reporting: 
     reporting.drive(lambda: reporting.slack.texts)
 
     assert reporting.journal.fields(key)["ended"]
-    assert "check failed: the worker crashed 6 times in stage survey" in reporting.slack.texts[-1]
+    assert "check failed: stage survey failed 6 times with an error" in reporting.slack.texts[-1]
 
 
 def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reported(
@@ -69,7 +69,7 @@ def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reporte
     reporting.drive(reporting.outcome_posts)
 
     assert reporting.outcome_kind() == "failed"
-    assert "Given up in stage enrich: the worker crashed 6 times" in reporting.slack.channel_texts[-1]
+    assert "stage enrich failed 6 times with an error" in reporting.slack.channel_texts[-1]
 
 
 def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
@@ -86,7 +86,7 @@ def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
     since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
     reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
     reporting.drive(reporting.outcome_posts)
-    assert "Given up in stage enrich: the worker crashed" in reporting.slack.channel_texts[-1]
+    assert "Stopped while gathering evidence: the worker crashed" in reporting.slack.channel_texts[-1]
 
 
 def test_a_bug_in_giving_up_ends_the_journal_and_is_reported(
