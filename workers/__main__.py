@@ -20,6 +20,7 @@ from workers.cli.commands import (
     init,
     install,
     lookback,
+    mcp,
     mute,
     pause,
     replay,
@@ -37,7 +38,7 @@ from workers.errors import TrackwalkerError
 # In the order of the help: run, look, control, try out.
 COMMANDS = (
     init, doctor, install, up, list_command, show, acknowledge, check, fix, rollback_commands, pause, mute,
-    decision_commands, cancel, retry, replay, sweep, lookback, evaluate, diagnose, verify,
+    decision_commands, cancel, retry, mcp, replay, sweep, lookback, evaluate, diagnose, verify,
 )  # fmt: skip
 
 CONSOLE_COMMAND = "trackwalker"  # in the environment's `bin`; it works from any folder
