@@ -40,7 +40,7 @@ class Denial(Enum):
     LOGIN = "login"
     """There is a password, and the browser has no session."""
     NO_USER = "no user"
-    """The authenticating proxy named no user, or more than one."""
+    """The request did not come from the authenticating proxy, or it names no user, or more than one."""
     NOT_LOCAL = "not local"
     """No way in is configured, and the browser is not on this machine, as far as can be told."""
 
@@ -98,7 +98,7 @@ def check(policy: Policy, visit: Visit) -> Visitor | Denial:
         return Visitor(name)
     if policy.has_password:
         return Visitor("page", visit.session) if visit.session else Denial.LOGIN
-    if from_proxy:
+    if policy.proxies:
         return Denial.NO_USER
     return Visitor("page") if _is_local(visit) else Denial.NOT_LOCAL
 

@@ -212,9 +212,9 @@ def deny(site: Site, request: Request, denial: Denial) -> Response:
         return Response(status_code=303, headers={"Location": f"/login?next={next_path}"})
     if denial is Denial.NO_USER:
         return site.error(
-            request, 403, "The proxy names no user",
-            "TRACKWALKER_TRUSTED_USER_HEADER is set, and this request came from a trusted proxy without that header, "
-            "or with it twice. Let the proxy authenticate and set it.",
+            request, 403, "The proxy does not say who you are",
+            "TRACKWALKER_TRUSTED_USER_HEADER is set, and this request came without that header, with it twice, or not "
+            "from an address in TRACKWALKER_TRUSTED_PROXIES. Open the page through the proxy that authenticates people.",
         )  # fmt: skip
     return site.error(request, 403, "This page is closed to you", NOT_LOCAL)
 

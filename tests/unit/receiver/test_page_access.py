@@ -155,7 +155,15 @@ def test_a_forwarded_address_makes_no_peer_trusted() -> None:
         peer="203.0.113.9",
     )
 
-    assert check(PROXY, spoofed) is Denial.NOT_LOCAL
+    assert check(PROXY, spoofed) is Denial.NO_USER
+
+
+def test_with_a_proxy_a_local_browser_has_to_go_through_it() -> None:
+    far_proxy = policy_of(
+        page_settings(TRACKWALKER_TRUSTED_USER_HEADER="X-Auth-User", TRACKWALKER_TRUSTED_PROXIES="10.1.0.1")
+    )
+
+    assert check(far_proxy, visit()) is Denial.NO_USER
 
 
 @pytest.mark.parametrize("values", [(), ("",), ("  ",), ("lea", "root")])
