@@ -214,7 +214,7 @@ def deny(site: Site, request: Request, denial: Denial) -> Response:
         return site.error(
             request, 403, "The proxy does not say who you are",
             "TRACKWALKER_TRUSTED_USER_HEADER is set, and this request came without that header, with it twice, or not "
-            "from an address in TRACKWALKER_TRUSTED_PROXIES. Open the page through the proxy that authenticates people.",
+            "from an address in TRACKWALKER_TRUSTED_PROXIES. Open the page through the proxy that authenticates.",
         )  # fmt: skip
     return site.error(request, 403, "This page is closed to you", NOT_LOCAL)
 
