@@ -3,7 +3,7 @@
 Reading order:
   models               every value, in the order in which an incident meets them
   pipeline/stages      the flow, top to bottom: intake → survey → analyse → enrich → diagnose → plan → fix → propose →
-                       watch, and notify beside it
+                       watch, with notify beside it, and roll_back when a person asks for it
   pipeline/worker      how a stage is claimed and run; pipeline/failures: what follows its error
   engine/claim         steps, effects and fencing; engine/schema: every key and field in Redis; engine/lua: the scripts
   engine/stage_table   every stage; engine/records: every record
@@ -13,6 +13,7 @@ Reading order:
   agent/ sandbox/      prompts, runs and isolation of the coding agent
   remediation/         one attempt at a fix and its verification; pull_requests/: the proposal
   notifications/       messages in Slack
+  actions/             what people do in Slack, on the page and in commands: one effect and one audit entry each
   clients/             one client for each outside service
   runtime/             settings, logs, Redis, redaction, supervision
   cli/                 the commands

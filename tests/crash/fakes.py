@@ -56,6 +56,7 @@ class DurableState:
     silent: bool = False
     queue: list[tuple[str, str]] = field(default_factory=list)
     railway: int = 0
+    rollbacks: int = 0
 
     def copy(self) -> DurableState:
         return replace(self, queue=self.queue[:], answers=dict(self.answers))
@@ -148,7 +149,11 @@ class ExternalState:
         self.durable.railway += 1
         if self.scenario.refused or self.durable.railway <= self.scenario.busy:
             return httpx.Response(401 if self.scenario.refused else 503)
-        question = self.durable.merged or self.durable.phase, MOMENT.sub(r"\1", request.content.decode())
+        if "deploymentRollback" in body["query"]:
+            self.durable.rollbacks += 1
+            return httpx.Response(200, json={"data": {"deploymentRollback": True}})
+        phase = f"{self.durable.merged or self.durable.phase} {self.durable.rollbacks}"
+        question = phase, MOMENT.sub(r"\1", request.content.decode())
         first_answer = self._known.get(question)
         if first_answer is None:
             services = self._phases[self.durable.phase]
@@ -157,6 +162,8 @@ class ExternalState:
                     deployed(services[0], self.durable.merged, self.begun.timestamp()),
                     *services[1:],
                 ]
+            for number in range(self.durable.rollbacks):
+                services = [rolled_back(services[0], self.begun.timestamp(), number), *services[1:]]
             self._world.services[:] = services
             first_answer = self._known[question] = self._loop.run_until_complete(
                 _asked(self.railway.app, request)
@@ -311,3 +318,14 @@ def deployed(service: WorldService, commit: str, now: float) -> WorldService:
     after = [Request(now - 300 + i, "POST", "/orders", 200, 20.0, live.id, "ins-3") for i in range(0, 300, 2)]
     older = [replace(service.deployments[0], status="REMOVED"), *service.deployments[1:]]
     return replace(service, deployments=[live, *older], active=[live.id], requests=before + after)
+
+
+def rolled_back(service: WorldService, now: float, number: int) -> WorldService:
+    """The service after a rollback to its oldest deployment, which makes a new one of the same image."""
+    target = service.deployments[-1]
+    live = replace(
+        target, id=f"dep-rollback-{number}", status="SUCCESS", created_at=now + number, status_at=now + number,
+        instances=[("ins-4", "RUNNING")],
+    )  # fmt: skip
+    older = [replace(deployment, status="REMOVED") for deployment in service.deployments]
+    return replace(service, deployments=[live, *older], active=[live.id])

@@ -18,6 +18,7 @@ import redis
 from tests.crash.boundaries import CrashingRedis, CrashingTransport, Process, git_crossing, stray_http
 from tests.crash.fakes import ExternalState, WorldSnapshot
 from tests.crash.scenarios import Scenario
+from workers.actions import perform
 from workers.agent.coding_agent import Agent, AgentAnswer
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -25,12 +26,12 @@ from workers.clients.railway import Railway
 from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.claim import LEASE_SECONDS
-from workers.engine.schema import PINGS, SCHEDULE, watched_key
+from workers.engine.schema import PINGS, PREFIX, SCHEDULE, journal_id, watched_key
 from workers.engine.stage_table import STAGES
 from workers.engine.worker_store import WorkerStore
 from workers.incidents import intake
 from workers.incidents.intake import DedupWindow
-from workers.models import Alert, Verification
+from workers.models import Action, ActionKind, Alert, Person, Verification
 from workers.pipeline.services import Services
 from workers.pipeline.worker import run_stage
 from workers.remediation.resources import Remediation
@@ -227,6 +228,10 @@ class CrashablePipeline:
         """The sender of an alert, which repeats it until it gets an answer."""
         phase, facts = self.scenario.acts[self.external.durable.acted]
         self.external.durable.phase, name = phase, f"a{self.external.durable.acted + 1}"
+        if "press" in facts:
+            self._press(ActionKind(facts["press"]), name)
+            self.external.durable.acted += 1
+            return
         alert_facts = {
             "project_id": "prj-1",
             "environment_id": "env-1",
@@ -239,6 +244,15 @@ class CrashablePipeline:
             ack_seconds=self.settings.ack_seconds,
         )  # fmt: skip
         self.external.durable.acted += 1
+
+    def _press(self, kind: ActionKind, request_id: str) -> None:
+        """A person presses a button of the only incident; Slack delivers it again until it gets an answer."""
+        [incident] = [cast("bytes", key).decode() for key in self.store.scan_iter(f"{PREFIX}incident:*")]
+        action = Action(
+            kind=kind, target=journal_id(incident), person=Person(name="dana", via="slack"),
+            request_id=request_id, at=self.external.now(),
+        )  # fmt: skip
+        perform(self.services.store, action)
 
     def waiting(self) -> list[str]:
         return [cast("bytes", key).decode() for key in self.store.zrange(SCHEDULE, 0, -1)]

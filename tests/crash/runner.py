@@ -15,7 +15,7 @@ from tests.crash.boundaries import UNTRACKED_IO, Boundary, CrashPoint, Process, 
 from tests.crash.pipeline import CrashablePipeline, PipelineSnapshot
 from tests.support.fakes.slack import Message
 from workers.engine.codec import unpack
-from workers.engine.schema import COUNTERS, OPEN, PINGS, PREFIX, SCHEDULE
+from workers.engine.schema import AUDIT, COUNTERS, OPEN, PINGS, PREFIX, SCHEDULE
 from workers.incidents.budget import MICRODOLLARS
 from workers.models import Usage
 
@@ -29,6 +29,8 @@ MAX_TRIES = 20  # runs until one reaches the crash point
 DUPLICATE_MESSAGE = "a message was posted twice"
 
 MUTABLE = {
+    "rollback": "requested, then done or refused",
+    "checked": "the newest check that a person asked for",
     "latest_findings": "the newest findings of an open incident",
     "symptoms": "the newest findings of its symptoms",
     "measured": "what the newest sweep without the trouble measured",
@@ -70,6 +72,7 @@ class FinalState:
     records: set[tuple[str, str]]
     pulls: list[str]
     branches: list[str]
+    """Our branches on GitHub, and the number of rollbacks on Railway."""
     messages: dict[str, list[PostedMessage]]
     """Messages in Slack by notification; "" for messages without a key, as those of an incoming webhook."""
     runs: int
@@ -186,7 +189,7 @@ class CrashRunner:
         problems = [f"still scheduled: {key}" for key in self.pipeline.waiting() if key != PINGS]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):
             key = raw.decode()
-            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE, COUNTERS):
+            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE, COUNTERS, AUDIT):
                 problems.append(f"{key} has no TTL")
             if key.startswith(f"{PREFIX}reserved:"):
                 problems.append(f"{key} is reserved")
@@ -225,7 +228,10 @@ class CrashRunner:
         return FinalState(
             {(_without_times(key), name) for key, name in self._records()},
             [f"#{pull.number} {pull.head} {pull.state}" for pull in external.github.pulls],
-            sorted(name for name in external.refs() if "trackwalker/" in name),
+            [
+                *sorted(name for name in external.refs() if "trackwalker/" in name),
+                f"{external.durable.rollbacks} rollbacks",
+            ],
             _posted_messages(external.slack.messages),
             sum(int(cast("bytes", count)) for count in runs if count),
         )

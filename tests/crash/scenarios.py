@@ -10,6 +10,7 @@ from workers.engine.stage_table import STAGES
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
 PING = {"kind": "ping", "source": "ping"}
 WEB = {"service_id": "svc-web", "service_name": "web", "kind": "monitor.triggered", "source": "railway"}
+ROLL_BACK = {"press": "roll_back"}
 CHECK_STAGES = ("receiver", "dispatch", "intake", "survey", "analyse")
 REPORT_MODE = {"TRACKWALKER_MODE": "report"}
 INCOMING_WEBHOOK = {
@@ -19,13 +20,20 @@ INCOMING_WEBHOOK = {
 REPORT_STAGES = (*CHECK_STAGES, "enrich", "diagnose", "watch", "notify")
 
 
+OTHER_STAGES = ("pings", "roll_back")
+"""Stages that the way from an alert to a verified fix does not pass."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A sequence of events, the settings, and the stages in which the process crashes."""
 
     name: str
     acts: tuple[tuple[str, dict[str, str]], ...]
-    """Phases of the outside with the alert that arrives; each begins once nothing is left to do."""
+    """Phases of the outside with the alert that arrives, or the button that a person presses.
+
+    Each begins once nothing is left to do.
+    """
     stages: tuple[str, ...]
     """All stages of the scenario."""
     crash_in: tuple[str, ...]
@@ -51,8 +59,8 @@ SCENARIOS = (
     Scenario(
         "an alert becomes a pull request that is merged and verified",
         acts=(("sick", SHOP),),
-        stages=("receiver", "dispatch", *(stage for stage in STAGES if stage != "pings")),
-        crash_in=("receiver", "dispatch", *(stage for stage in STAGES if stage != "pings")),
+        stages=("receiver", "dispatch", *(stage for stage in STAGES if stage not in OTHER_STAGES)),
+        crash_in=("receiver", "dispatch", *(stage for stage in STAGES if stage not in OTHER_STAGES)),
         after="ask writer",
     ),
     Scenario(
@@ -115,5 +123,12 @@ SCENARIOS = (
         crash_in=("notify",),
         settings=REPORT_MODE,
         names=("record", "end", "POST"),
+    ),
+    Scenario(
+        "a person rolls back, and the trouble goes away",
+        acts=(("sick", SHOP), ("sick", ROLL_BACK), ("well", PING)),
+        stages=(*REPORT_STAGES, "roll_back"),
+        crash_in=("receiver", "roll_back"),
+        settings=REPORT_MODE | {"TRACKWALKER_VERIFY_MINUTES": "0.0001"},
     ),
 )  # fmt: skip

@@ -40,9 +40,13 @@ NOT_CROSSED = {
     "PING": "a health check of the lease renewer, which changes nothing",
     "adopt_unknown_stage": "only after no newer worker came for a quarter of an hour",
     "HKEYS": "read for adopt_unknown_stage",
-    "HSET": "a person pauses or mutes (controls); an alert names a service that none of several environments has",
+    "append_audit": "a person's action that changes nothing; it is no stage",
+    "decide": "a person pauses, mutes or snoozes; it is no stage, and one transaction",
+    "undo_decision": "a person ends a decision; it is no stage, and one transaction",
+    "LRANGE": "reads the decisions that ended, for people",
+    "XREVRANGE": "reads the audit, for people",
+    "HSET": "an alert names a service that none of several environments has",
     "EXPIRE": "keeps the memory of chronic trouble that was cancelled; set again by every sweep",
-    "HDEL": "a person resumes (controls)",
 }
 """Commands in modules of the pipeline that no stage runs, and why."""
 NOT_CALLED = {

@@ -78,7 +78,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | incident: `began:<role>` | usage before the run of the agent that is under way | `remediation` |
 | incident: `fix_requests`, `rewatch_count`, `generation`, `cancel_count` | how often a person asked for a fix, had it watched again, had it planned anew, cancelled it | REQUEST_FIX, RETRY, CANCEL |
 | incident: `rollback_count` | how often a person asked for a rollback, or for its end | OPEN_ROLLBACK |
-| rollback: `asked_at` | when Railway was asked for it (ms), before the answer | `incidents.rollbacks` |
+| rollback: `asked` | 1 from before Railway is asked; 2 once it had the time to show the new deployment | `incidents.rollbacks` |
 | notification: `ack_due_at` | when the acknowledgement is due | STORE_ALERT, OPEN_INCIDENT |
 | notification: `answer`, `repeat_count`, `drop_reason` | the alert's answer; how often it was asked for again; why nothing more is posted | `incidents`, `pipeline`; RETRY |
 | notification: `merged_into`, `merge_from:<notification>` | the notification that took it over; those that it took over | OPEN_INCIDENT |

@@ -39,6 +39,8 @@ MAX_DEPLOYMENTS = 20  # newest deployments of the service that are compared
 NOT_SERVING = frozenset({"FAILED", "SKIPPED", "REMOVED", "REMOVING"})
 """Statuses of a deployment that neither serves nor is going to."""
 
+ASKED, WAITED = "1", "2"
+"""Values of the field `asked`: Railway may have got the request; and it had the time to show the deployment."""
 TOO_OLD = f"it could not be done within {MAX_AGE.total_seconds() / 60:.0f} minutes; ask again"
 NOT_CONFIRMED = "Railway shows no new deployment; look at the service in Railway before you ask again"
 
@@ -59,7 +61,7 @@ def perform(claim: Claim, railway: Railway, store: JournalStore, now: datetime) 
         _finish(claim, store, request)
         return
     is_expired = now - request.at > MAX_AGE
-    if is_expired and not claim.text("asked_at"):
+    if is_expired and not claim.text("asked"):
         refuse(claim, store, TOO_OLD, now)
         return
     claim.check_allowed = lambda: controls.check(store, (), now.timestamp())
@@ -132,13 +134,14 @@ def _change(claim: Claim, railway: Railway, request: Rollback, *, is_expired: bo
     if claim.get(records.NEW_DEPLOYMENT) is None:
         states = read()
         if find_new(request, known, states) is None:
-            if _was_asked_just_now(claim):
+            if claim.text("asked") == ASKED:
+                claim.set_fields(asked=WAITED)
                 claim.advance(claim.stage, after=VISIBLE_SECONDS, blocked=True, reason="waiting for Railway")
                 return None
             if reason := NOT_CONFIRMED if is_expired else why_not(request, states):
                 raise Refused(reason)
             # Recorded before Railway is asked: after a crash nobody knows whether it took the request.
-            claim.set_fields(asked_at=str(int(claim.claimed_at * 1000)))
+            claim.set_fields(asked=ASKED)
 
     def act() -> str | None:
         if request.kind is RollbackKind.REDEPLOY:
@@ -172,11 +175,6 @@ def _has_same_image(deployment: Deployment, request: Rollback, target: Deploymen
     if request.target.commit:
         return deployment.commit == request.target.commit
     return target is not None and deployment.commit is None and deployment.image == target.image
-
-
-def _was_asked_just_now(claim: Claim) -> bool:
-    asked_at = claim.text("asked_at")
-    return bool(asked_at) and claim.claimed_at - int(asked_at) / 1000 < VISIBLE_SECONDS
 
 
 def _finish(claim: Claim, store: JournalStore, result: Rollback) -> None:
