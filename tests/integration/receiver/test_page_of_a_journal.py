@@ -122,6 +122,17 @@ def test_a_press_reaches_the_journal_the_page_and_the_audit(browser: httpx.Clien
     assert "acknowledge" in browser.get("/audit").text
 
 
+def test_every_form_of_an_incident_is_answered(browser: httpx.Client, incident: str) -> None:
+    path = incident_path(incident)
+    kinds = re.findall(r'name="kind" value="(\w+)"', browser.get(path).text)
+    filled = {"reason": "a load test", "until": "4h", "confirmed": "yes"}
+
+    answers = {kind: press(browser, path, kind, **filled) for kind in sorted(set(kinds), key=kinds.index)}
+
+    assert {"snooze", "not_a_problem", "retry", "check", "cancel"} <= set(kinds)
+    assert all('class="card flash' in page for page in answers.values())
+
+
 def poison(pipeline: PipelineHarness, incident: str) -> None:
     """Put hostile markup into every text of the incident's records and of its fields."""
     key = journal_key(incident)
