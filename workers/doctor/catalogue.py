@@ -29,16 +29,16 @@ from workers.doctor.webhook_check import ADDRESS, WEBHOOK, check_address, check_
 
 CHECKS = (
     Check(PROGRAM_AREA, check_programs, seconds=12, is_quick=True),
-    Check(SANDBOX, check_sandbox, seconds=18),
+    Check(SANDBOX, check_sandbox, seconds=15),
     Check(DATA, check_data_folder, seconds=5, is_quick=True),
     Check(REDIS, check_redis, seconds=10, is_quick=True),
-    Check(RAILWAY, check_railway, seconds=12, is_quick=True),
-    Check(GITHUB, check_github, seconds=18, is_quick=True, needs=(RAILWAY,)),
-    Check(SLACK, check_slack, seconds=15, is_quick=True),
-    Check(MODEL, check_model, seconds=18, is_quick=True),
-    Check(WEBHOOK, check_webhook, seconds=18, needs=(RAILWAY,)),
-    Check(ADDRESS, check_address, seconds=18),
-    Check(HEARTBEAT, check_heartbeat, seconds=10),
+    Check(RAILWAY, check_railway, seconds=10, is_quick=True, address="RAILWAY_API_URL"),
+    Check(GITHUB, check_github, seconds=15, is_quick=True, address="GITHUB_API_URL", needs=(RAILWAY,)),
+    Check(SLACK, check_slack, seconds=12, is_quick=True, address="SLACK_API_URL"),
+    Check(MODEL, check_model, seconds=15, is_quick=True, address="options.baseURL in OPENCODE_CONFIG"),
+    Check(WEBHOOK, check_webhook, seconds=15, needs=(RAILWAY,)),
+    Check(ADDRESS, check_address, seconds=15, address="TRACKWALKER_PUBLIC_URL"),
+    Check(HEARTBEAT, check_heartbeat, seconds=10, address="TRACKWALKER_HEARTBEAT_URL"),
     Check(
         CLOCK, check_clock, seconds=1, is_quick=True, needs=(RAILWAY, GITHUB, SLACK, REDIS), after_others=True
     ),

@@ -26,8 +26,8 @@ from workers.models.check_results import CheckResult
 from workers.runtime.text import join_names, plural
 
 AREA = "GitHub"
-WAIT_SECONDS = 12.0  # for the check of Railway, which names the repositories
-REPOSITORY_SECONDS = 12.0  # for all requests about the repositories
+WAIT_SECONDS = 10.0  # for the check of Railway, which names the repositories
+REPOSITORY_SECONDS = 10.0  # for all requests about the repositories
 THREADS = 6  # repositories that are asked about at the same time
 MAX_REPOSITORIES = 50  # that are asked about; GitHub limits requests per minute
 EXPIRY_DAYS = 14  # a token that expires sooner is named

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workers.agent.coding_agent import PROGRAMS
@@ -105,23 +105,33 @@ def _pinned_version() -> str:
 
 def check_sandbox(context: Context) -> Iterator[CheckResult]:
     """The strictest sandbox that this machine allows, found by trying it."""
-    scratch = context.folder / "scratch"
     needed = context.settings.can_fix
     try:
-        sandbox = build_sandbox(
-            hide=[context.folder], scratch=scratch, allow_unsandboxed=context.settings.allow_unsandboxed
-        )
+        with _scratch(context.folder) as scratch:
+            sandbox = build_sandbox(
+                hide=[context.folder], scratch=scratch, allow_unsandboxed=context.settings.allow_unsandboxed
+            )
     except (AgentRefused, AgentBusy, OSError) as refused:
         result = error if needed else warning
-        yield result(
-            SANDBOX, str(refused), "install bubblewrap, or run in a container that allows user namespaces"
-        )
+        repair = "install bubblewrap, or run in a container that allows user namespaces"
+        yield result(SANDBOX, str(refused), repair)
         return
     text = sandbox.describe().rstrip(".")
     if sandbox.kind in ("uid", "none"):
         yield warning(SANDBOX, text, "install bubblewrap, or use a kernel with Landlock")
     else:
         yield passed(SANDBOX, text)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """The scratch folder of the installation, or another one where there is none yet: a check makes none."""
+    if folder.is_dir():
+        yield folder / "scratch"
+        return
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)  # commands run as another user
+        yield Path(name)
 
 
 def check_data_folder(context: Context) -> Iterator[CheckResult]:

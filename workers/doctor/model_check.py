@@ -25,7 +25,7 @@ from workers.runtime.text import safe_line
 
 AREA = "Model"
 PROMPT = "Reply with OK."
-CALL_SECONDS = 15.0  # for the call; a model that reasons before one token needs several
+CALL_SECONDS = 13.0  # for the call; a model that reasons before one token needs several
 ANTHROPIC_VERSION = "2023-06-01"
 MIN_RESPONSES_TOKENS = 16  # the smallest `max_output_tokens` that OpenAI's Responses API accepts
 MAX_SUGGESTIONS = 3

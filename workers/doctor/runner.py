@@ -27,6 +27,8 @@ class Check(NamedTuple):
     """Time limit. All checks start at the same time, so the longest one bounds the whole run."""
     is_quick: bool = False
     """Whether `up` runs it at start."""
+    address: str = ""
+    """The setting whose address it asks, to be checked where nothing answers."""
     needs: tuple[str, ...] = ()
     """Areas of the checks whose results it waits for."""
     after_others: bool = False
@@ -70,6 +72,8 @@ class _Running:
         self.seconds = min(check.seconds, limit_seconds)
         self.results: tuple[CheckResult, ...] = ()
         self._ended = threading.Event()
+        self._is_over = False
+        """Whether its time is over: then the connections are closed below it, and its errors mean nothing."""
         self._results: tuple[CheckResult, ...] = ()
 
     def start(self) -> None:
@@ -80,8 +84,9 @@ class _Running:
         if self._ended.wait(max(0.0, began + self.seconds - time.monotonic())):
             self.results = self._results
         else:
+            self._is_over = True
             text = f"no answer within {self.seconds:g} s"
-            self.results = (CheckResult(area=self.check.area, status=CheckStatus.WARNING, what=text),)
+            self.results = (self._result(CheckStatus.WARNING, text, self._retry()),)
         self.report_progress(self.check.area)
 
     def _run(self) -> None:
@@ -89,11 +94,20 @@ class _Running:
             with deadline.within(self.seconds):
                 self._results = tuple(self.check.run(self.context))
         except TrackwalkerError as error:
-            status = CheckStatus.WARNING if isinstance(error, NotAvailable) else CheckStatus.ERROR
-            self._results = (CheckResult(area=self.check.area, status=status, what=str(error)),)
+            if isinstance(error, NotAvailable):
+                self._results = (self._result(CheckStatus.WARNING, str(error), self._retry()),)
+            else:
+                self._results = (self._result(CheckStatus.ERROR, str(error)),)
         except Exception as error:  # a bug in one check must not hide the results of the others
-            log.exception("check failed")
+            if not self._is_over:
+                log.exception("check failed")
             text = f"the check failed: {type(error).__name__}"
-            self._results = (CheckResult(area=self.check.area, status=CheckStatus.WARNING, what=text),)
+            self._results = (self._result(CheckStatus.WARNING, text),)
         finally:
             self._ended.set()
+
+    def _retry(self) -> str:
+        return f"try again, or check {self.check.address}" if self.check.address else "try again"
+
+    def _result(self, status: CheckStatus, what: str, repair: str = "") -> CheckResult:
+        return CheckResult(area=self.check.area, status=status, what=what, repair=repair)
