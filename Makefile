@@ -14,7 +14,7 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo init doctor up lint test-fast test chaos contract exam bench bench-attacks bench-idle bench-journal bench-logs bench-window bench-week lock clean
+.PHONY: help setup demo init doctor up lint test-fast test chaos contract exam bench bench-attacks bench-idle bench-journal bench-logs bench-oncall bench-window bench-week lock clean
 
 help:
 	@echo 'make setup         install everything into .venv and .tools; does nothing if nothing changed'
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench-idle    memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
 	@echo 'make bench-journal cost of a step, endpoint rate, recovery time, stored bytes, beside references'
 	@echo 'make bench-logs    log lines a second on one core, and the accuracy of the grouping'
+	@echo 'make bench-oncall  what people meet: acknowledgements, set-up, page, Slack messages, doctor; needs Chromium'
 	@echo 'make bench-window  score the detector on scenarios with ground truth; SEEDS=100:200 draws others'
 	@echo 'make bench-week    the cost of a healthy week of twenty services; SEED=n draws another'
 	@echo 'make lock          choose the newest versions and write the lock files'
@@ -102,6 +103,9 @@ bench-journal: setup
 
 bench-logs: setup
 	@$(BIN)/python -m tests.benchmarks.logs
+
+bench-oncall: setup
+	@$(BIN)/python -m tests.benchmarks.oncall
 
 bench-window: setup
 	@$(BIN)/python -m tests.eval $(if $(SEEDS),--seeds $(SEEDS))

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ SERVICES = 10
 DEFAULT_MINUTES = 10.0  # one ping interval, so that the figures contain one periodic sweep
 PAST_SECONDS = 45 * 60  # traffic of the services before the start; a sweep reads 30 minutes
 SETTLE_SECONDS = 15.0  # pause after the first sweep, in which allocators and backfill come to rest
+PAGE_MINUTES = 2.0  # of traffic, for the memory with a page open
+PAGE_PATHS = ("/", "/history", "/decisions", "/audit", "/alerts") * 4
 WEBHOOKS = 10  # sent for the reaction time
 IMPORT_ROUNDS = 5
 
@@ -55,6 +58,29 @@ class Usage:
 def main() -> int:
     """Print the figures; always 0, because a figure is not a test."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_MINUTES
+    with _installation(minutes) as (pid, store, url):
+        _report_idle(pid, store, minutes)
+        _report_reaction(store, url)
+    _report_starts()
+    return 0
+
+
+def memory_with_page() -> float:
+    """MB (PSS) of a whole idle installation while a browser has its page open."""
+    with (
+        _installation(PAGE_MINUTES) as (pid, _, url),
+        httpx.Client(base_url=url, timeout=10) as browser,
+        browser.stream("GET", "/events"),
+    ):
+        for path in PAGE_PATHS:
+            browser.get(path).raise_for_status()
+        time.sleep(SETTLE_SECONDS)
+        return sum(map(_pss_mb, _processes(pid)))
+
+
+@contextmanager
+def _installation(minutes: float) -> Iterator[tuple[int, redis.Redis, str]]:
+    """Process id, store and address of an installation whose first sweep has ended."""
     with tempfile.TemporaryDirectory(prefix="trackwalker-idle-") as folder, ExitStack() as stack:
         state, port = Path(folder) / "state", free_port()
         railway = FakeRailway(_world(minutes))
@@ -65,13 +91,10 @@ def main() -> int:
             store = redis.Redis.from_url(str(url))
             wait_until(lambda: _is_swept(store), seconds=120, what="the first sweep")
             time.sleep(SETTLE_SECONDS)
-            _report_idle(up.pid, store, minutes)
-            _report_reaction(store, f"http://127.0.0.1:{port}")
+            yield up.pid, store, f"http://127.0.0.1:{port}"
         finally:
             up.terminate()
             up.wait(30)
-    _report_starts()
-    return 0
 
 
 # ---- the installation ------------------------------------------------------------------------
