@@ -139,7 +139,7 @@ def test_a_mute_of_zero_seconds_ends_the_mute(tmp_path: Path, store: redis.Redis
 
     process = run_command(tmp_path, "mute", "shop", "--for", "0s", REDIS_URL=store_url)
 
-    assert process.stdout == "shop is not muted\n"
+    assert process.stdout == "shop is not muted now.\n"
     assert "muted" not in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
 

@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.support import builders
+from tests.support import builders, people
 from tests.support.journals import enqueue_on_sweep
 from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.codec import unpack
 from workers.engine.schema import OPEN, PREFIX, EndedAs
 from workers.engine.worker_store import WorkerStore
+from workers.incidents import decisions
 from workers.incidents.incident_of_cause import MAX_SYMPTOMS
 from workers.incidents.intake import ingest
 from workers.incidents.opening import open_incidents
 from workers.models import (
+    ActionKind,
     Alert,
     Answer,
     AnswerKind,
@@ -465,3 +467,62 @@ def test_a_service_does_not_count_as_removed_if_the_list_is_incomplete(sweeps: S
     sweeps.find(survey(services=WITHOUT_SHOP, failed_reads=(PARTIAL,)))
 
     assert sweeps.clean(incident) == 0
+
+
+# ---- what people decided ---------------------------------------------------------------------
+
+
+def test_what_is_not_a_problem_opens_no_incident_and_is_explained_on_the_sweep(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
+    assert people.act(sweeps.journal, ActionKind.NOT_A_PROBLEM, incident, at=NOW, reason="load test").done
+
+    holders = sweeps.find(afterwards(), failing("shop"))
+
+    [dismissed] = sweeps.journal.read_record(f"{PREFIX}sweep:e:2", records.DISMISSED) or []
+    assert holders == []
+    assert (dismissed.finding.service, dismissed.decision.reason) == ("shop", "load test")
+
+
+def test_trouble_that_became_critical_is_reported_in_spite_of_a_decision(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
+    people.act(sweeps.journal, ActionKind.NOT_A_PROBLEM, incident, at=NOW)
+
+    [holder] = sweeps.find(afterwards(), failing("shop", severity=Severity.CRITICAL, ongoing=True))
+
+    opened = sweeps.journal.read_record(PREFIX + holder, records.INCIDENT)
+    assert opened is not None
+    assert [decision.person for decision in opened.despite] == [people.DANA]
+
+
+def test_an_undone_decision_lets_the_trouble_be_reported_again(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
+    people.act(sweeps.journal, ActionKind.NOT_A_PROBLEM, incident, at=NOW)
+    [decision] = decisions.active(sweeps.journal, NOW)
+
+    people.act(sweeps.journal, ActionKind.UNDO, decision.id, at=NOW)
+
+    assert len(sweeps.find(afterwards(), failing("shop", ongoing=True))) == 1
+
+
+def test_an_alert_about_what_is_not_a_problem_is_answered_with_the_decision(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
+    people.act(sweeps.journal, ActionKind.NOT_A_PROBLEM, incident, at=NOW)
+
+    sweeps.find(afterwards(), failing("shop"), alerts=(alert(service_id="svc-shop", service_name="shop"),))
+
+    answer = unpack(sweeps.journal.fields(f"{PREFIX}notification:alert:a1")["answer"], Answer)
+    assert answer is not None
+    assert answer.kind is AnswerKind.NOT_A_PROBLEM
+    assert answer.decision is not None
+
+
+def test_a_check_that_a_person_asked_for_is_answered_in_the_incident_only(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
+    asked = alert(id="check-1", source="person", kind="check", incident_id=incident, asked_by="dana")
+
+    sweeps.find(afterwards(), failing("shop"), alerts=(asked,))
+
+    checked = sweeps.journal.read_record(PREFIX + incident, records.CHECKED)
+    assert checked is not None
+    assert (checked.asked_by, checked.answer.findings[0].service) == ("dana", "shop")
+    assert not sweeps.journal.client.exists(f"{PREFIX}notification:alert:check-1")
