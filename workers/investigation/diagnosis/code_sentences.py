@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from workers.investigation.diagnosis.conclusion import Conclusion, Texts, place_text, quote_text
 from workers.models import CodeLocation, VerdictReason
+from workers.runtime.text import format_duration
 
+RESTART_BELOW_SECONDS = 3600.0  # until memory is full: a review, a merge and a build may take longer
 COMMIT_CHARS = 7  # as GitHub shortens commits
 
 
@@ -79,9 +81,10 @@ def _behaviour(behaviour: str, *, since_commit: bool) -> Callable[[Conclusion], 
             f"Roll {service} back to the deployment before that commit (this restores its variables too), "
             f"then correct {_line(location)}"
         )
+        advice = back if since_commit else f"Profile {_line(location)} with a slow request, and correct it"
         return Texts(
-            f"{service} {behaviour} {where} {_line(location)}{quote}",
-            back if since_commit else f"Profile {_line(location)} with a slow request, and correct it",
+            f"{service} {behaviour}{_time_left(conclusion)} {where} {_line(location)}{quote}",
+            f"{_restart(conclusion)}{advice}",
             (
                 f"look for data that {location.file if location else ''} keeps, or work that it repeats",
                 "check whether the previous deployment behaves the same",
@@ -89,6 +92,24 @@ def _behaviour(behaviour: str, *, since_commit: bool) -> Callable[[Conclusion], 
         )
 
     return render
+
+
+def _time_left(conclusion: Conclusion) -> str:
+    """` (84 % of its limit, full in about 9 min),` for a leak whose end is known."""
+    seconds, percent = conclusion.numbers.get("seconds_to_limit"), conclusion.numbers.get("percent")
+    if seconds is None:
+        return ""
+    level = f"{percent:.0f} % of its limit, " if percent is not None else ""
+    return f" ({level}at the limit in about {format_duration(seconds)}),"
+
+
+def _restart(conclusion: Conclusion) -> str:
+    """`Restart api now, which buys about 40 min. ` where a merge would come too late."""
+    seconds, buys = conclusion.numbers.get("seconds_to_limit"), conclusion.numbers.get("restart_seconds")
+    if seconds is None or seconds > RESTART_BELOW_SECONDS:
+        return ""
+    gain = f", which buys about {format_duration(buys)}" if buys else ""
+    return f"Restart {conclusion.service} now{gain}. Then: "
 
 
 def _worker_timeout(conclusion: Conclusion) -> Texts:

@@ -9,6 +9,8 @@ from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause
 from workers.models import Category, LogPattern, SignKind, VerdictReason
 
+MIN_LEAD_COUNT = 3  # equal warnings that are worth naming where nothing else explains an incident
+
 
 def cause_conclusion(
     context: DiagnosisContext, cause: Cause, reason: VerdictReason, category: Category, confidence: float, *,
@@ -53,21 +55,34 @@ def circumstances(context: DiagnosisContext) -> Circumstances:
 def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion:
     """A conclusion without a cause. It cites what was measured and logged, and lists the failed reads."""
     first = next((cause.patterns[0] for cause in context.causes), None)
+    lead = _best_lead(context) if first is None else None
     supports = (
         (*context.measured, *context.cite_patterns(*context.errors[:3])) if context.incident.findings else ()
     )
+    named = first or lead
     return Conclusion(
         service=context.service_name,
         reason=reason,
         category=Category.INCONCLUSIVE,
         confidence=0.3,
-        supports=supports,
-        quote=quote_of(first) if first is not None else "",
+        supports=(*supports, *(context.cite_patterns(lead) if lead else ())),
+        quote=quote_of(named) if named is not None else "",
+        numbers={"lead_count": float(lead.count)} if lead else {},
         commit=_recent_commit(context),
         names=context.evidence.suspect.files[:2] if context.evidence.suspect else (),
         kinds=frozenset(context.kinds),
         gaps=context.evidence.failed_reads,
     )
+
+
+def _best_lead(context: DiagnosisContext) -> LogPattern | None:
+    """The warning that is logged most often, such as that of a slow query; None if none is repeated."""
+    repeated = [
+        pattern
+        for pattern in context.evidence.patterns
+        if pattern.level == "warning" and pattern.count >= MIN_LEAD_COUNT
+    ]
+    return max(repeated, key=lambda pattern: pattern.count, default=None)
 
 
 def _recent_commit(context: DiagnosisContext) -> str:

@@ -90,13 +90,19 @@ def resource_limit(context: DiagnosisContext) -> Conclusion | None:
             *context.cite_patterns(*context.errors[:2]),
         ),
         finding=worst,
-        numbers=_new_limit(context, worst, reason),
+        numbers={**_new_limit(context, worst, reason), **_steady_load(context, reason)},
     )
 
 
 def _limit_reason(worst: Finding) -> VerdictReason:
     reasons = {"volume": VerdictReason.VOLUME_FULL, "cpu": VerdictReason.CPU_LIMIT}
     return reasons.get(worst.kind, VerdictReason.MEMORY_LIMIT)
+
+
+def _steady_load(context: DiagnosisContext, reason: VerdictReason) -> dict[str, float]:
+    """`steady_load` if more CPU is used for the same requests: a loop or a regression is likelier than real need."""
+    is_same_load = reason is VerdictReason.CPU_LIMIT and context.cite(FactKind.LOAD_STEADY)
+    return {"steady_load": 1.0} if is_same_load else {}
 
 
 def _new_limit(context: DiagnosisContext, worst: Finding | None, reason: VerdictReason) -> dict[str, float]:

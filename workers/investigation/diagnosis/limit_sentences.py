@@ -33,9 +33,25 @@ def _resource_limit(resource: str, unit: str) -> Callable[[Conclusion], Texts]:
                 f"Raise the {resource} limit of {service} from {current:g} to {target:.2g} {unit} (in Railway: "
                 f"{service}, Settings, Deploy), or spread the load over replicas"
             )
+        if "steady_load" in conclusion.numbers:
+            return _more_for_the_same_load(conclusion, action)
         return Texts(_limit_summary(conclusion), f"{action}{_ceiling(conclusion)}", _limit_checks(resource))
 
     return render
+
+
+def _more_for_the_same_load(conclusion: Conclusion, action: str) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"{_limit_summary(conclusion)}, without more requests: a loop or a regression is likelier than real need",
+        f"Restart {service}, and find out what it computes: profile it, and compare it with the deployment before. "
+        f"{action} only if the usage is real work",
+        (
+            f"take a profile or a stack dump of {service} while it is busy",
+            "check what changed before the onset: deployments, variables, scheduled jobs, data",
+            "check whether one request or one job causes all of it",
+        ),
+    )
 
 
 def _ceiling(conclusion: Conclusion) -> str:

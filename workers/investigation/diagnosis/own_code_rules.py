@@ -173,9 +173,32 @@ def leak_or_slowness(context: DiagnosisContext) -> Conclusion | None:
             *context.cite_suspect(),
             *context.cite_load_steady(),
         ),
-        location=change or routes[0],
+        location=_named_line(context, change) if change else routes[0],
         commit=context.suspect_commit if change is not None else "",
+        numbers=_leak_numbers(context),
     )  # fmt: skip
+
+
+def _named_line(context: DiagnosisContext, change: CodeLocation) -> CodeLocation:
+    """The line that a trace, a log line or a route names in the changed file; the changed line without one."""
+    named = (place for place in context.locations("stack", "log", "route") if place.file == change.file)
+    return next((place for place in named if place.line), change)
+
+
+def _leak_numbers(context: DiagnosisContext) -> dict[str, float]:
+    """Of growing memory: `percent` of the limit, `seconds_to_limit`, and `restart_seconds` that a restart buys."""
+    growth = next((item for item in context.alerting if item.kind == "memory_growth"), None)
+    if growth is None or growth.seconds_to_limit is None:
+        return {}
+    numbers = {"seconds_to_limit": growth.seconds_to_limit}
+    known = growth.numbers
+    if "now_percent" in known:
+        numbers["percent"] = known["now_percent"]
+    seconds = 60 * known.get("minutes_seen", 60 * known.get("hours_seen", 0.0))
+    if seconds and known.get("grown_gb", 0.0) > 0 and known.get("limit_gb"):
+        start = known["limit_gb"] * known.get("now_percent", 100.0) / 100 - known["grown_gb"]
+        numbers["restart_seconds"] = (known["limit_gb"] - max(0.0, start)) * seconds / known["grown_gb"]
+    return numbers
 
 
 def _calls_outside(context: DiagnosisContext, routes: tuple[CodeLocation, ...]) -> bool:

@@ -89,7 +89,11 @@ def _unrelated_commit(conclusion: Conclusion) -> str:
 
 
 def _first_error(conclusion: Conclusion) -> str:
-    return f"; the first error is: {quote_text(conclusion)}" if conclusion.quote else ""
+    if not conclusion.quote:
+        return ""
+    if count := conclusion.numbers.get("lead_count"):
+        return f"; best lead, logged {count:,.0f} times: {quote_text(conclusion)}"
+    return f"; the first error is: {quote_text(conclusion)}"
 
 
 def _checks_of_gaps(gaps: tuple[Gap, ...]) -> tuple[str, ...]:
