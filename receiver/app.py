@@ -64,7 +64,7 @@ async def _health(_: Request) -> Response:
 
 async def _front(_: Request) -> Response:
     return PlainTextResponse(
-        "Trackwalker is running. To see its incidents, run `python -m workers list` on its machine.\n"
+        "Trackwalker is running. To see its incidents, run `trackwalker list` on its machine.\n"
     )
 
 

@@ -1,6 +1,6 @@
 """Builds and runs the web process.
 
-`python -m receiver.main` serves on PORT, with `--clock` it sends the periodic pings too, as `python -m workers up`
+`python -m receiver.main` serves on PORT, with `--clock` it sends the periodic pings too, as `trackwalker up`
 does. Uvicorn's command line would serve without the bounds of `receiver.connection`.
 """
 

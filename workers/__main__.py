@@ -1,4 +1,4 @@
-"""`python -m workers COMMAND`: the commands of operators. Each command is a module of `workers.cli.commands`."""
+"""`trackwalker COMMAND`: the commands of operators. Each command is a module of `workers.cli.commands`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0 if it succeeded, 1 if it failed, 2 if its arguments or settings are wrong.
 
     Args:
-        arguments: the arguments after `python -m workers`; None reads them from the command line.
+        arguments: the arguments after `trackwalker`; None reads them from the command line.
     """
     options = build_parser().parse_args(arguments)
     # Imported late: `--help` needs no validation library.
@@ -81,9 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m workers",
+        prog="trackwalker",
         description="Run and operate Trackwalker. Settings come from the environment and from .env.",
-        epilog="`python -m workers COMMAND --help` shows the options, defaults and an example of a command.",
+        epilog="`trackwalker COMMAND --help` shows the options, defaults and an example of a command.",
     )
     subparsers = cast("Subparsers", parser.add_subparsers(title="commands", required=True, metavar="COMMAND"))
     for command in COMMANDS:

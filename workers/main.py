@@ -1,6 +1,6 @@
 """Builds and runs the worker process: settings → clients → actors → broker.
 
-`python -m workers.main` runs one worker in this process, as `python -m workers up` does. `dramatiq workers.main:build`
+`python -m workers.main` runs one worker in this process, as `trackwalker up` does. `dramatiq workers.main:build`
 runs the same actors under Dramatiq's master process, for deployments with a Procfile.
 """
 

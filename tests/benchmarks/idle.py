@@ -1,6 +1,6 @@
 """`make bench-idle`: the cost of an idle installation, and its reaction time to a webhook.
 
-The bench runs `python -m workers up` with the embedded store beside a stand-in Railway with ten healthy services, waits
+The bench runs `trackwalker up` with the embedded store beside a stand-in Railway with ten healthy services, waits
 until the first sweep has ended, and then watches the processes for MINUTES. The periodic pings and their sweeps are
 part of what it measures. Afterwards it sends webhooks, one at a time, to measure the reaction time.
 """

@@ -1,4 +1,4 @@
-"""The installation, `python -m workers up` with two workers, and the disruptions of its processes."""
+"""The installation, `trackwalker up` with two workers, and the disruptions of its processes."""
 
 from __future__ import annotations
 

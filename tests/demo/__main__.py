@@ -188,11 +188,11 @@ def _show_pull(story: Story, outside: DemoEnvironment, running: Product, pull: P
     kind = "draft" if pull.draft else "ready for review"
     story.event("github", f"#{pull.number} {pull.title} ({kind})\n\n{(pull.body or '').strip()}")
     story.event("github", "\n" + git(outside.bare, "diff", f"{pull.base}...{pull.head}"))
-    story.event("journal", f"python -m workers list\n{running.command('list')}")
+    story.event("journal", f"trackwalker list\n{running.command('list')}")
     for incident in running.incidents()[:1]:
         lines = running.command("show", incident).splitlines()[:SHOWN_LINES]
         text = "\n".join(line[:SHOWN_WIDTH] for line in lines)
-        story.event("journal", f"python -m workers show {incident}\n{text}")
+        story.event("journal", f"trackwalker show {incident}\n{text}")
 
 
 def _merge(story: Story, outside: DemoEnvironment, running: Product, pull: Pull) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the real product: `python -m workers up` as a child process in its own folder, with its own environment."""
+"""Runs the real product: `trackwalker up` as a child process in its own folder, with its own environment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Product:
     url: str
 
     def command(self, *arguments: str) -> str:
-        """The output of `python -m workers ARGUMENTS`."""
+        """The output of `trackwalker ARGUMENTS`."""
         result = self._run(*arguments)
         return (result.stdout + result.stderr).strip()
 

@@ -1,6 +1,6 @@
 """Score evidence and diagnosis on cases with right answers: `python -m tests.eval.evidence [FILE …]`.
 
-A line of a file is `{"name", "case", "expected"}`: a case in the format of `python -m workers diagnose` and what must
+A line of a file is `{"name", "case", "expected"}`: a case in the format of `trackwalker diagnose` and what must
 be true of the answer. Two other forms test one part alone: `texts` for redaction, and `levels` for log levels.
 Without a file: `../shared/cases/evidence.jsonl` next to the repository, if it is there.
 """

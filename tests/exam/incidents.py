@@ -52,7 +52,7 @@ class Exercise:
 
     @property
     def line(self) -> str:
-        """The input line of `python -m workers diagnose`."""
+        """The input line of `trackwalker diagnose`."""
         return json.dumps(self.case)
 
 

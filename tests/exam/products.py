@@ -1,6 +1,6 @@
 """The products that sit the exam: this one, another one behind a command, and two simple rivals.
 
-A product gets the input line of `python -m workers diagnose` and answers with a JSON line; of that, the exam reads
+A product gets the input line of `trackwalker diagnose` and answers with a JSON line; of that, the exam reads
 `category`, `summary`, `action`, `places` (`file`, `line`) and, if they are there, `patterns` (`count`, `headline`,
 `example`) and `model_calls`.
 """

@@ -166,7 +166,7 @@ def _pull_state(pull: PullRequest) -> str:
 def _mute_hint(fields: Fields) -> str:
     incident = records.INCIDENT.read(fields)
     service = incident.subject.name if incident else "SERVICE"
-    mute = f"`python -m workers mute {shlex.quote(service)} --for 4h`"
+    mute = f"`trackwalker mute {shlex.quote(service)} --for 4h`"
     return f"the next sweep that finds the problem opens a new occurrence; {mute} prevents posts about it"
 
 

@@ -46,7 +46,7 @@ def render_overview(store: JournalStore, now: datetime, limit: int | None = DEFA
         lines.append(
             f"{plural(quiet['count'], 'sweep')} without findings, the last one ended {quiet['last']}"
         )
-    lines += ["paused until `python -m workers resume`"] if overview["paused"] else []
+    lines += ["paused until `trackwalker resume`"] if overview["paused"] else []
     lines += [f"muted: {name} until {until}" for name, until in overview["muted"].items()]
     return [*lines, overview["allowance"]] if overview["allowance"] else lines
 

@@ -102,4 +102,4 @@ def command_hint(state: IncidentState, look: Presentation) -> str:
         return ""
     commands = {Phase.APPROVAL: "fix", Phase.NOT_DELIVERED: "retry", Phase.BLOCKED: "retry"}
     command = commands.get(state.phase)
-    return f"`python -m workers {command} {state.incident.id}`" if command else ""
+    return f"`trackwalker {command} {state.incident.id}`" if command else ""

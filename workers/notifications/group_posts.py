@@ -151,7 +151,7 @@ def _approval_lines(members: Sequence[GroupMember], look: Presentation) -> list[
     text = f"Automatic fixes wait for you: {_clean(names)}."
     if look.has_buttons or look.page_url:
         return [text]
-    return [f"{text} `python -m workers fix {waiting[0].id}` (or `python -m workers fix all`)"]
+    return [f"{text} `trackwalker fix {waiting[0].id}` (or `trackwalker fix all`)"]
 
 
 def _buttons(members: Sequence[GroupMember], look: Presentation) -> tuple[Button, ...]:

@@ -26,7 +26,7 @@ from workers.runtime.text import plural
 KEPT = (
     "The patch is kept. Once the permission is there, Try again proposes it without another run of the model."
 )
-MAX_REASONS = 4  # reasons in a notification; `python -m workers show` lists them all
+MAX_REASONS = 4  # reasons in a notification; `trackwalker show` lists them all
 
 
 def propose_fix(

@@ -1,6 +1,6 @@
 """The embedded store: a Valkey server below TRACKWALKER_DATA_DIR, for an installation without a Redis.
 
-`python -m workers up` owns it: starts it, watches it and stops it last. Every other command finds it by the address
+`trackwalker up` owns it: starts it, watches it and stops it last. Every other command finds it by the address
 file, which holds the password and is readable by its owner only. A server that outlived its owner is taken over.
 """
 

@@ -38,7 +38,7 @@ class MissingSetting:
 
     @property
     def is_required(self) -> bool:
-        """True if `python -m workers up` does not start without it."""
+        """True if `trackwalker up` does not start without it."""
         return self.need in REQUIRED_TO_START
 
     def __str__(self) -> str:

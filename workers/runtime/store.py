@@ -36,7 +36,7 @@ def url_of(settings: Settings, folder: Path | None = None) -> str:
         return settings.redis_url.get_secret_value()
     url = embedded.address(folder or environment.data_dir())
     if url is None:
-        reason = "not set, and no embedded Valkey is running. Set it, or start `python -m workers up`"
+        reason = "not set, and no embedded Valkey is running. Set it, or start `trackwalker up`"
         raise SettingsError(("REDIS_URL", reason))
     return url
 

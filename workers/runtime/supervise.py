@@ -1,6 +1,6 @@
 """The supervisor: runs the processes of an installation and restarts one that exits.
 
-`python -m workers up` checks the settings and then replaces itself with this module, which loads the standard library
+`trackwalker up` checks the settings and then replaces itself with this module, which loads the standard library
 alone: the process that only waits for others takes 8 MB instead of 30.
 
 Without an argument the supervisor runs `web`, with the clock as a thread, and `worker`; with the path of a Procfile

@@ -45,7 +45,7 @@ def test_a_command_without_any_store_says_in_one_line_how_to_start_one(tmp_path:
     assert process.returncode == 1
     assert process.stderr == (
         "trackwalker: REDIS_URL: not set, and no embedded Valkey is running. "
-        "Set it, or start `python -m workers up`\n"
+        "Set it, or start `trackwalker up`\n"
     )
 
 

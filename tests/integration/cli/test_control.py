@@ -138,7 +138,7 @@ def test_a_cancel_names_the_mute_that_prevents_new_posts(reporting: PipelineHarn
 
     lines = control.cancel(reporting.journal, key)
 
-    assert "opens a new occurrence; `python -m workers mute shop --for 4h` prevents posts" in lines[-1]
+    assert "opens a new occurrence; `trackwalker mute shop --for 4h` prevents posts" in lines[-1]
 
 
 def test_a_second_cancel_reports_the_first_and_changes_nothing(

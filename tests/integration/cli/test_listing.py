@@ -183,7 +183,7 @@ def test_ended_alerts_and_notifications_are_not_listed(journal: WorkerStore) -> 
 def test_a_pause_is_listed_with_the_command_that_ends_it(journal: WorkerStore) -> None:
     people.pause(journal)
 
-    assert "paused until `python -m workers resume`" in render(journal)
+    assert "paused until `trackwalker resume`" in render(journal)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`python -m workers lookback`: the incidents of past days, from the metrics that Railway keeps."""
+"""`trackwalker lookback`: the incidents of past days, from the metrics that Railway keeps."""
 
 from __future__ import annotations
 

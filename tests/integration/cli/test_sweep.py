@@ -1,4 +1,4 @@
-"""`python -m workers sweep`: one check against the stored history or that of Railway, one JSON line per environment."""
+"""`trackwalker sweep`: one check against the stored history or that of Railway, one JSON line per environment."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def test_a_member_gets_no_fix_until_a_person_requests_it(services: FailingServic
     assert [outcome.kind for outcome in services.running.values(Outcome)] == ["waiting"] * 3
     *_, ask = services.channel_texts[-1].splitlines()
     names = [key.removeprefix(PREFIX) for key in keys]
-    assert any(f"`python -m workers fix {name}`" in ask for name in names)
+    assert any(f"`trackwalker fix {name}`" in ask for name in names)
     assert services.running.fake_model.calls == []
 
     assert control.request_fix(services.journal, names[0]) == [f"{names[0]}: fix approved"]

@@ -12,6 +12,6 @@ from tests.support.installation import Installation, running_installation
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    """`python -m workers up` with a worker, a receiver and a clock, in report mode."""
+    """`trackwalker up` with a worker, a receiver and a clock, in report mode."""
     with running_installation(tmp_path) as running:
         yield running

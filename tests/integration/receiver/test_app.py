@@ -575,7 +575,7 @@ def test_the_front_page_names_the_product_and_a_command() -> None:
     assert response.status_code == 200
     assert response.text.count("\n") == 1
     assert "Trackwalker" in response.text
-    assert "workers list" in response.text
+    assert "trackwalker list" in response.text
 
 
 # ---- the process --------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_fixes_that_wait_have_a_button_and_a_menu() -> None:
 def test_the_command_is_named_where_there_is_no_button() -> None:
     post = group_post([waiting("checkout"), waiting("search")], Presentation())
 
-    assert f"`python -m workers fix {waiting('checkout').id}`" in post.lines[-1]
+    assert f"`trackwalker fix {waiting('checkout').id}`" in post.lines[-1]
     assert post.buttons == ()
 
 

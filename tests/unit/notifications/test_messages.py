@@ -472,11 +472,11 @@ def test_without_a_public_address_only_the_pull_request_can_be_opened() -> None:
 
 def test_a_command_is_named_only_where_no_button_exists() -> None:
     waiting = state(outcome=Outcome(kind="waiting", headline="x"))
-    command = f"`python -m workers fix {builders.incident().id}`"
+    command = f"`trackwalker fix {builders.incident().id}`"
 
     assert command in post_of(waiting, Presentation()).text
-    assert "python -m workers" not in post_of(waiting).text
-    assert "python -m workers" not in post_of(waiting, Presentation(page_url="https://tw.acme.dev")).text
+    assert "trackwalker" not in post_of(waiting).text
+    assert "trackwalker" not in post_of(waiting, Presentation(page_url="https://tw.acme.dev")).text
 
 
 def test_an_ended_incident_offers_nothing_but_its_page() -> None:

@@ -1,4 +1,4 @@
-"""`python -m workers ack ID`, `snooze` and `not-a-problem`: what a person decides about an incident."""
+"""`trackwalker ack ID`, `snooze` and `not-a-problem`: what a person decides about an incident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers cancel ID`: end a journal."""
+"""`trackwalker cancel ID`: end a journal."""
 
 from __future__ import annotations
 

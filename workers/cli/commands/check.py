@@ -1,4 +1,4 @@
-"""`python -m workers check`: check an environment now."""
+"""`trackwalker check`: check an environment now."""
 
 from __future__ import annotations
 

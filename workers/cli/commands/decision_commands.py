@@ -1,4 +1,4 @@
-"""`python -m workers decisions`, `undo ID` and `audit`: what people decided and did."""
+"""`trackwalker decisions`, `undo ID` and `audit`: what people decided and did."""
 
 from __future__ import annotations
 

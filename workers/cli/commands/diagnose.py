@@ -1,4 +1,4 @@
-"""`python -m workers diagnose FILE`: diagnose cases from a file."""
+"""`trackwalker diagnose FILE`: diagnose cases from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers doctor`: check everything that an installation depends on."""
+"""`trackwalker doctor`: check everything that an installation depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers evaluate FILE`: run detection on windows from a file."""
+"""`trackwalker evaluate FILE`: run detection on windows from a file."""
 
 from __future__ import annotations
 

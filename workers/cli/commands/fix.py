@@ -1,4 +1,4 @@
-"""`python -m workers fix ID`: approve an automatic fix."""
+"""`trackwalker fix ID`: approve an automatic fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers list`: scheduled journals, open incidents, recent endings."""
+"""`trackwalker list`: scheduled journals, open incidents, recent endings."""
 
 from __future__ import annotations
 

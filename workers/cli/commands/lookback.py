@@ -1,4 +1,4 @@
-"""`python -m workers lookback`: a backtest over past days."""
+"""`trackwalker lookback`: a backtest over past days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers mute SERVICE`: stop posts and fixes for one service."""
+"""`trackwalker mute SERVICE`: stop posts and fixes for one service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers pause` and `resume`: stop all effects, and allow them again."""
+"""`trackwalker pause` and `resume`: stop all effects, and allow them again."""
 
 from __future__ import annotations
 

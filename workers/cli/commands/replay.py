@@ -1,4 +1,4 @@
-"""`python -m workers replay ID`: run the rules of today on recorded data."""
+"""`trackwalker replay ID`: run the rules of today on recorded data."""
 
 from __future__ import annotations
 

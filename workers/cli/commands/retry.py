@@ -1,4 +1,4 @@
-"""`python -m workers retry ID`: continue a journal now."""
+"""`trackwalker retry ID`: continue a journal now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers rollback ID` and `redeploy ID`: return to the deployment before, and undo that."""
+"""`trackwalker rollback ID` and `redeploy ID`: return to the deployment before, and undo that."""
 
 from __future__ import annotations
 

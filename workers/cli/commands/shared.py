@@ -35,13 +35,13 @@ def add_command(
     Args:
         summary: one line for the list of all commands.
         details: sentences that follow the summary in the help of the command itself.
-        example: valid arguments, without `python -m workers`.
+        example: valid arguments, without `trackwalker`.
     """
     return subparsers.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.\n{details}".strip(),
-        epilog=f"example:\n  python -m workers {example}",
+        epilog=f"example:\n  trackwalker {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

@@ -1,4 +1,4 @@
-"""`python -m workers show ID`: one journal, stage by stage."""
+"""`trackwalker show ID`: one journal, stage by stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers sweep`: check the environments once."""
+"""`trackwalker sweep`: check the environments once."""
 
 from __future__ import annotations
 

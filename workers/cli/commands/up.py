@@ -1,4 +1,4 @@
-"""`python -m workers up`: the whole installation in the foreground."""
+"""`trackwalker up`: the whole installation in the foreground."""
 
 from __future__ import annotations
 

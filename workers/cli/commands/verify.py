@@ -1,4 +1,4 @@
-"""`python -m workers verify`: verify a patch for a local repository."""
+"""`trackwalker verify`: verify a patch for a local repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers lookback`: a backtest of detection over past days, on the metrics that Railway keeps.
+"""`trackwalker lookback`: a backtest of detection over past days, on the metrics that Railway keeps.
 
 The backtest reads six hours at a time, oldest first, and simulates sweep after sweep; it holds at most two chunks in
 memory. It stores nothing and sends no notification.
