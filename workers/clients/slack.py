@@ -150,7 +150,7 @@ class Slack:
 
     def post(
         self, text: str, *, key: str, thread: SlackMessage | None = None, broadcast: bool = False,
-        blocks: Blocks = (),
+        blocks: Blocks = (), thread_only: bool = False,
     ) -> SlackMessage:  # fmt: skip
         """Post a message.
 
@@ -160,6 +160,7 @@ class Slack:
             key: identifies the message for `find`.
             thread: message to reply to. If a person deleted it, the reply becomes a message of the channel.
             broadcast: show a reply in the channel as well.
+            thread_only: raise MessageGone instead if the message to reply to is gone.
 
         Returns:
             The message. A webhook answers without `ts`, which stays empty then.
@@ -174,6 +175,8 @@ class Slack:
         try:
             answer = self._send_message("chat.postMessage", body | reply)
         except MessageGone:
+            if thread_only:
+                raise
             answer = self._send_message("chat.postMessage", body)
         if not answer.ts:
             raise SlackBusy("Slack accepted a message without returning its ts")

@@ -34,6 +34,7 @@ from workers.runtime.text import safe_line
 
 MERGE_TIMEOUT_SECONDS = 30.0  # longest wait for the acknowledgement of an alert that the incident merged
 GROUP_RECHECK_SECONDS = 2.0  # delay before an incident looks again for the first post of its group
+DETAILS = "details"  # record of the reply with the facts, which would ring outside of its thread
 MAX_WEBHOOK_POSTS = 3  # of an incident: an incoming webhook can neither edit nor reply in a thread
 MAX_NAME = 60  # characters of the name of another service
 IMPROVING_PHASES = (*ENDED_PHASES, Phase.WATCHING, Phase.RECOVERING, Phase.ROLLED_BACK)
@@ -78,7 +79,16 @@ class Thread:
         if (self.is_silent or self._is_one_too_many()) and not self.claim.has(record):
             return None
         since = self.state.incident.opened_at
-        message = post(self.claim, self.slack, name, content, thread, since=since, broadcast=rings)
+        message = post(
+            self.claim,
+            self.slack,
+            name,
+            content,
+            thread,
+            since=since,
+            broadcast=rings,
+            thread_only=name == DETAILS,
+        )
         if self.head is None and name.startswith(("ack", "outcome", "interim")):
             self.head = Head(name, message)
         return message
@@ -157,7 +167,7 @@ def _post_details(
     if messages.state.outcome is None or not has_thread or "group" in fields:
         return
     if (details := details_post(messages.state, look)) is not None:
-        messages.post("details", details, thread, rings=False)
+        messages.post(DETAILS, details, thread, rings=False)
 
 
 def _choose_delivery(fields: dict[str, bytes], slack: Slack | None, thread: SlackMessage | None) -> Delivery:

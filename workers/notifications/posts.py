@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from workers.clients.slack import Slack
+from workers.clients.slack_errors import MessageGone
 from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
@@ -19,7 +20,7 @@ DUPLICATE_CHECK_SECONDS = 60.0  # delay after a takeover: by then a stalled work
 
 def post(
     claim: Claim, slack: Slack | None, name: str, content: SlackPost, thread: SlackMessage | None, *, since: datetime,
-    broadcast: bool = True,
+    broadcast: bool = True, thread_only: bool = False,
 ) -> SlackMessage:  # fmt: skip
     """Post a message once, and return it. Of two posts with the same key the older one stays.
 
@@ -28,6 +29,7 @@ def post(
         thread: the message to reply to; None posts to the channel.
         since: earliest time at which the message can have been posted.
         broadcast: False for a silent reply: it stays in the thread, and Slack sends no push notification.
+        thread_only: the reply is left out if a person deleted the message that it belongs to.
     """
     key, record = f"{claim.id}:{name}", records.slack_message(name)
     if slack is None:
@@ -39,7 +41,14 @@ def post(
     def send() -> SlackMessage:
         reply_broadcast = broadcast and parent is not None
         blocks = blocks_of(content)
-        message = slack.post(content.text, key=key, thread=parent, broadcast=reply_broadcast, blocks=blocks)
+        message = slack.post(
+            content.text,
+            key=key,
+            thread=parent,
+            broadcast=reply_broadcast,
+            blocks=blocks,
+            thread_only=thread_only,
+        )
         sent[message.ts] = message.model_copy(update={"digest": content.digest})
         return sent[message.ts]
 
@@ -60,7 +69,10 @@ def post(
     if name == "ack":
         # Read by `find_acknowledgement`: from now on the message may stand in Slack without being recorded.
         claim.set_fields(posting="1")
-    return claim.effect(record, look, send)
+    try:
+        return claim.effect(record, look, send)
+    except MessageGone:
+        return claim.record(record, SlackMessage(digest=content.digest))
 
 
 def find_acknowledgement(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:

@@ -146,7 +146,7 @@ def test_a_resolution_names_the_service(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_posts)
     key = reporting.incidents()[0]
-    reporting.store.hset(key, "clean_sweeps", 2)
+    reporting.store.hset(key, mapping={"clean_sweeps": 2, "quiet_ms": 86_400_000})
 
     reporting.drive(lambda: "Resolved:" in reporting.slack.texts[-1])
 
