@@ -39,12 +39,12 @@ def _alert(store: JournalStore, action: Action) -> tuple[Alert, str]:
     if kind_of(action.target) == INCIDENT:
         incident = read_incident(store, action).incident
         is_service = incident.subject.kind == "service"
-        found = {
+        ids = {
             "project_id": incident.project_id, "environment_id": incident.environment_id, "incident_id": incident.id,
             "service_id": incident.subject.key if is_service else None,
             "service_name": incident.subject.name if is_service else None,
         }  # fmt: skip
-        return alert.model_copy(update=found), f"{incident.project_name}/{incident.environment_name}"
+        return alert.model_copy(update=ids), f"{incident.project_name}/{incident.environment_name}"
     if not action.target:
         return alert, "every watched environment"
     environment = known_services.find_environment(store, action.target)

@@ -13,7 +13,6 @@ from workers.engine.schema import journal_key, notification_key
 from workers.errors import Refused
 from workers.incidents import controls
 from workers.incidents.audit import run_once
-from workers.incidents.rollbacks import name_commit
 from workers.models import (
     Action,
     ActionResult,
@@ -73,12 +72,12 @@ def why_no_rollback(state: IncidentState, action: Action, zone: tzinfo) -> str:
 
 def _blocks(last: Rollback, action: Action, zone: tzinfo) -> str:
     """Why a rollback cannot follow the last one; "" if it can."""
-    what = f"{last.kind.value} to {name_commit(last.target)}"
+    what = f"{last.kind.value} to {last.target.name}"
     when = clock_time(last.done_at or last.at, zone, action.at)
     if last.state is RollbackState.REQUESTED:
         return f"A {what} is under way: {person_name(last.person)} asked for it at {when}."
     if last.state is RollbackState.DONE and last.kind is RollbackKind.ROLLBACK:
-        name = name_commit(last.target)
+        name = last.target.name
         return f"Too late: {last.service_name} was rolled back to {name} by {person_name(last.person)} at {when}."
     return ""
 
@@ -138,10 +137,10 @@ def _request(
 
 
 def _answer(rollback: Rollback) -> str:
-    target = name_commit(rollback.target)
+    target = rollback.target.name
     if rollback.kind is RollbackKind.REDEPLOY:
         return f"Deploying {target} of {rollback.service_name} again. The incident says when it is done."
     return (
-        f"Rolling {rollback.service_name} back from {name_commit(rollback.replaces)} to {target}, with the "
+        f"Rolling {rollback.service_name} back from {rollback.replaces.name} to {target}, with the "
         "variables of that time. The incident says when it is done."
     )

@@ -48,9 +48,8 @@ def describe_effect(option: RollbackOption, service: str, zone: tzinfo) -> list[
 
 
 def _name(note: CommitNote) -> str:
-    name = note.commit[:7] or f"deployment {note.deployment_id[:8]}"
     subject = f' "{note.subject}"' if note.subject else ""
-    return name + subject + (f" ({note.author})" if note.author else "")
+    return note.name + subject + (f" ({note.author})" if note.author else "")
 
 
 def _time(at: datetime | None, zone: tzinfo) -> str:

@@ -19,7 +19,6 @@ from workers.errors import Refused
 from workers.incidents import controls
 from workers.models import (
     Alert,
-    CommitNote,
     Deployment,
     Environment,
     Rollback,
@@ -92,18 +91,13 @@ def why_not(request: Rollback, states: Sequence[DeploymentState]) -> str:
     by_id = {state.deployment.id: state for state in states}
     target, replaced = by_id.get(request.target.deployment_id), by_id.get(request.replaces.deployment_id)
     if replaced is None or replaced.deployment.status in NOT_SERVING:
-        return f"{name_commit(request.replaces)} is not live any more"
+        return f"{request.replaces.name} is not live any more"
     for state in states[: states.index(replaced)]:
         if state.deployment.status not in NOT_SERVING:
             return f"{_name(state.deployment)} was deployed in the meantime"
     if target is None or not _is_possible(request, target):
-        return f"Railway does not keep the image of {name_commit(request.target)} any more"
+        return f"Railway does not keep the image of {request.target.name} any more"
     return ""
-
-
-def name_commit(note: CommitNote) -> str:
-    """A deployment by the start of its commit, otherwise of its id."""
-    return note.commit[:7] or f"deployment {note.deployment_id[:8]}"
 
 
 def _name(deployment: Deployment) -> str:

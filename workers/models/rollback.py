@@ -21,6 +21,11 @@ class CommitNote(Model):
     at: Moment | None = None
     """When its deployment was created."""
 
+    @property
+    def name(self) -> str:
+        """The start of its commit, otherwise of its deployment's id."""
+        return self.commit[:7] or f"deployment {self.deployment_id[:8]}"
+
 
 class RollbackOption(Model):
     """The deployment that ran well before the suspect one, and what a rollback to it would change.

@@ -1,4 +1,4 @@
-"""What people do: every action in every state has an answer, and one press has one effect."""
+"""Actions of people: every one in every state has an answer, and one press has one effect."""
 
 from __future__ import annotations
 
