@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import DECISIONS, ENDED, OPEN, journal_id, journal_key
+from workers.engine.schema import DECISIONS, ENDED, ENDED_INCIDENTS, OPEN, journal_id, journal_key
 from workers.errors import NotAvailable
 
 POLL_SECONDS = 2.0  # a change is shown about a second later on average
@@ -117,5 +117,5 @@ def _record_names(store: JournalStore, journal: str) -> list[bytes]:
 
 
 def _common(store: JournalStore) -> bytes:
-    ended = store.command("zrange", ENDED, -1, -1)
+    ended = [store.command("zrange", key, -1, -1) for key in (ENDED, ENDED_INCIDENTS)]
     return repr((ended, sorted(store.fields(DECISIONS).items()))).encode()

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from workers.engine import records
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import ENDED, OPEN, PINGS, PREFIX, journal_id, journal_key
-from workers.engine.stage_table import INCIDENT, JOURNAL_KINDS, kind_of
+from workers.engine.schema import ENDED_INCIDENTS, OPEN, PINGS, PREFIX, journal_id, journal_key
+from workers.engine.stage_table import JOURNAL_KINDS, kind_of
 from workers.errors import Refused
 from workers.models.links import incident_of_path
 from workers.runtime.text import one_line
@@ -66,9 +66,8 @@ def find_to_show(store: JournalStore, name: str) -> str:
 def find_newest_incident(store: JournalStore, service: str) -> str | None:
     """The key of the newest incident of a service, by the service's name or id: an open one before those that ended."""
     keys: list[str] = [raw.decode() for raw in store.command("hvals", OPEN)]
-    ended = [raw.decode() for raw in store.command("zrevrange", ENDED, 0, -1)]
-    past = [key for key in ended if kind_of(journal_id(key)) == INCIDENT]
-    keys = [*sorted(keys, key=_occurrence, reverse=True), *past]
+    ended = [raw.decode() for raw in store.command("zrevrange", ENDED_INCIDENTS, 0, -1)]
+    keys = [*sorted(keys, key=_occurrence, reverse=True), *ended]
     for start in range(0, len(keys), INCIDENTS_BATCH):
         batch = keys[start : start + INCIDENTS_BATCH]
         for key, fields in zip(batch, store.columns(batch, [records.INCIDENT.field]), strict=True):

@@ -135,12 +135,12 @@ def test_a_misspelt_or_unreadable_setting_stops_the_start(
 
 def test_a_mute_of_zero_seconds_ends_the_mute(tmp_path: Path, store: redis.Redis, store_url: str) -> None:
     run_command(tmp_path, "mute", "shop", REDIS_URL=store_url)
-    assert "muted: shop" in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
+    assert "mute shop" in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
     process = run_command(tmp_path, "mute", "shop", "--for", "0s", REDIS_URL=store_url)
 
     assert process.stdout == "shop is not muted now.\n"
-    assert "muted" not in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
+    assert "mute shop" not in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
 
 def test_a_redis_that_never_answers_times_out_within_seconds(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.engine import records
 from workers.engine.codec import pack
 from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
-from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE
+from workers.engine.schema import ENDED_INCIDENTS, OPEN, PREFIX, SCHEDULE
 from workers.engine.stage_table import STAGES
 from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused, Superseded
@@ -110,8 +110,8 @@ def test_a_cancel_ends_an_incident_and_frees_its_cause(
     assert store.hget(OPEN, "abc") is None
     assert store.zscore(SCHEDULE, incident) is None
     assert store.ttl(incident) > 0
-    assert store.zscore(ENDED, incident) is not None
-    assert store.ttl(ENDED) > 0
+    assert store.zscore(ENDED_INCIDENTS, incident) is not None
+    assert store.ttl(ENDED_INCIDENTS) > 0
 
 
 def test_a_cancel_takes_the_claim_of_a_running_worker(
@@ -410,7 +410,7 @@ def test_an_ended_occurrence_is_not_reopened_while_another_one_is_open(
     control.retry(journal, KEY)
     assert store.hget(OPEN, "abc") == incident.encode()
     assert store.ttl(incident) == -1
-    assert store.zscore(ENDED, incident) is None
+    assert store.zscore(ENDED_INCIDENTS, incident) is None
 
 
 def test_a_retry_from_enrich_collects_new_evidence_and_keeps_the_thread(fixing: PipelineHarness) -> None:

@@ -1,4 +1,4 @@
-"""`python -m workers mcp`: a read-only MCP server for coding assistants."""
+"""`trackwalker mcp`: a read-only MCP server for coding assistants."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from workers.cli.commands.shared import (
 )
 
 if TYPE_CHECKING:
+    from workers.engine.journal_store import JournalStore
     from workers.runtime.settings import Settings
 
 
@@ -52,5 +53,19 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     elif options.json:
         print_json(journal_view.collect_journal(store, name))
     else:
-        print_lines(journal_view.render_journal(store, name, datetime.now(UTC)))
+        print_lines(
+            [*_story(store, name, settings), *journal_view.render_journal(store, name, datetime.now(UTC))]
+        )
     return 0
+
+
+def _story(store: JournalStore, name: str, settings: Settings) -> list[str]:
+    """The head of an incident for people; [] for another journal."""
+    from zoneinfo import ZoneInfo
+
+    from workers.cli.overview_text import render_incident
+    from workers.views import incident_view
+
+    view = incident_view.read(store, name)
+    now = datetime.now(UTC)
+    return [*render_incident(view, ZoneInfo(settings.timezone), now), ""] if view is not None else []
