@@ -83,6 +83,31 @@ def test_a_merged_pull_request_is_watched_until_its_fix_is_verified(proposed: Pi
     assert proposed.store.hlen(OPEN) == 0
 
 
+def test_a_merged_fix_that_does_not_help_is_reported_from_its_first_minutes(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with harness(store, store_url, tmp_path, small=True, TRACKWALKER_VERIFY_MINUTES="30") as pipeline:
+        pipeline.alert()
+        pipeline.drive(ended(pipeline))
+        first = pipeline.incidents()[0]
+        pipeline.redeploy(pipeline.github.merge(pipeline.github.pulls[0].number), failing=True)
+
+        pipeline.drive(lambda: pipeline.follow_up() is not None)
+        failed = pipeline.follow_up()
+        pipeline.drive(lambda: len(pipeline.incidents()) > 1)
+        second = pipeline.journal.read_record(pipeline.incidents()[1], records.INCIDENT)
+        progress = pipeline.journal.read_record(first, records.MERGE_PROGRESS)
+
+    assert failed is not None
+    assert failed.result is FollowUpResult.FAILED
+    assert progress is not None
+    assert progress.merged_by == "lea"
+    assert second is not None
+    assert second.relapse is not None
+    assert second.relapse.result == "fix_failed"
+    assert second.relapse.pull_number == 1
+
+
 def test_a_merge_that_railway_skips_is_told_with_its_reason_and_watched_further(
     proposed: PipelineHarness,
 ) -> None:
