@@ -1,4 +1,4 @@
-"""`python -m workers mcp`, asked by the SDK's own client over standard input and output."""
+"""`trackwalker mcp`, asked by the SDK's own client over standard input and output."""
 
 from __future__ import annotations
 
