@@ -52,7 +52,7 @@ log = logging.getLogger("trackwalker.slack_actions")
 
 @dataclass(frozen=True)
 class Collaborators:
-    """What the endpoint needs from outside.
+    """The collaborators of the endpoint.
 
     Args:
         perform: `workers.actions.perform` on our Redis.

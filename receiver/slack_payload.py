@@ -1,4 +1,4 @@
-"""What Slack sends when people press a button or submit a modal, as typed values. Pure.
+"""Slack's requests for pressed buttons and submitted modals, as typed values. Pure.
 
 https://docs.slack.dev/reference/interaction-payloads
 """

@@ -1,4 +1,4 @@
-"""What Slack refuses in a message: every limit of Block Kit that a message or a modal of ours can meet.
+"""The limits of Block Kit that a message or a modal of ours can meet: Slack refuses what breaks one.
 
 Sources: https://docs.slack.dev/reference/block-kit/blocks, …/block-elements, …/composition-objects,
 https://docs.slack.dev/reference/methods/chat.postMessage and …/views.open. A text is measured in UTF-16 units, which is

@@ -133,7 +133,7 @@ def count_invalid(n: int = 500) -> int:
 
 
 def text_problems(text: str) -> set[str]:
-    """What outside text does in a text that Slack shows; our own links, fonts and the mapped mention are left out."""
+    """The effects of outside text in a text that Slack shows, without our own links, fonts and the mapped mention."""
     plain = OWN_ID.sub("", text.replace(ALLOWED_MENTION, ""))
     plain = OWN_LINK.sub(lambda match: match[1] or "", plain)
     # Bold and code are ours: escaped text has neither mark.

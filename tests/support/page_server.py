@@ -32,7 +32,7 @@ TIMEZONE = "Europe/Berlin"
 
 @dataclass
 class Sample:
-    """What the page shows, which tests may replace, and what was pressed."""
+    """The content of the page, which tests may replace, and the presses."""
 
     overview: Overview = field(default_factory=samples.overview)
     incident: IncidentView = field(default_factory=samples.incident)

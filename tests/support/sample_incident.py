@@ -141,7 +141,7 @@ def _ms(at: datetime) -> int:
 
 
 def _at(seconds: float) -> datetime:
-    """So many seconds after the incident was opened."""
+    """The time that is this many seconds after the incident was opened."""
     return OPENED + timedelta(seconds=seconds)
 
 

@@ -24,7 +24,7 @@ from workers.models import (
 
 
 class Change(NamedTuple):
-    """What is to run, and what it replaces."""
+    """The deployment to run, and the one that it replaces."""
 
     kind: RollbackKind
     target: CommitNote

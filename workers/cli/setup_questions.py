@@ -22,7 +22,7 @@ Complete = Callable[[Session, Changes], Changes]
 """The changes with everything that follows from them, such as the environments that a token sees."""
 
 TRY_AGAIN, KEEP = "t", "k"
-"""What a person may answer in place of another value, after one that was refused."""
+"""The answers besides another value that a person may give after a refused one."""
 ENVIRONMENTS = "TRACKWALKER_ENVIRONMENTS"
 UNKNOWN_CHANNEL = "unknown"  # lets the check name what is wrong with the token before a channel is chosen
 MAX_CHOICES = 30  # what a person reads; other names can be typed

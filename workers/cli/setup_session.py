@@ -32,13 +32,13 @@ class Session:
     environ: dict[str, str]
     home: Path
     accepted: Changes = field(default_factory=dict)
-    """What has been written, or stood in `.env` already and was tried."""
+    """The values that were written, or stood in `.env` already and were tried."""
     refused: list[str] = field(default_factory=list)
     """The areas that do not work."""
     skipped: list[str] = field(default_factory=list)
     """The areas for which nothing is set."""
     answers: int = 0
-    """How many questions a person has answered with a value."""
+    """The number of questions that a person has answered with a value."""
 
     @property
     def path(self) -> Path:

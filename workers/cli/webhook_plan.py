@@ -14,7 +14,7 @@ DIGEST_CHARS = 16  # of the digest of a secret: enough to tell two secrets apart
 
 
 class StepKind(StrEnum):
-    """What happens to a rule, or why nothing does."""
+    """The change of a rule, or the reason why nothing changes."""
 
     CREATE = "create"
     UPDATE = "update"

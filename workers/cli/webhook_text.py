@@ -43,7 +43,7 @@ def address_lines(public_url: str, problem: AddressProblem) -> list[str]:
 
 
 def plan_lines(steps: Sequence[Step], public_url: str) -> list[str]:
-    """What would be changed, exactly, and what stays."""
+    """The exact changes that would be made, and what stays."""
     return [line for step in steps for line in _step_lines(step, public_url)]
 
 
@@ -119,7 +119,7 @@ def dashboard(step: Step) -> str:
 
 
 def done_line(step: Step) -> str:
-    """What was changed."""
+    """The changes that were made."""
     verbs = {StepKind.CREATE: "created", StepKind.UPDATE: "updated", StepKind.DELETE: "deleted"}
     return f"{_name(step)}: webhook {verbs[step.kind]}"
 
@@ -163,7 +163,7 @@ PROJECT_TOKEN_LINES = (
 
 
 def test_lines(result: TestResult, public_url: str) -> list[str]:
-    """What the test webhook showed."""
+    """The result of the test webhook."""
     seconds = f"{result.seconds:.1f} s"
     address = hook_url(public_url)
     if result.is_accepted and result.arrived is not False:

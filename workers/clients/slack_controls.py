@@ -12,7 +12,7 @@ MAX_VALUE_CHARACTERS = 150  # of a menu entry's value, by Slack
 
 
 class Control(StrEnum):
-    """What a press asks for: an action, or the modal that asks for its details."""
+    """The request of a press: an action, or the modal that asks for its details."""
 
     ACKNOWLEDGE = "acknowledge"
     SNOOZE_ONE = "snooze_1h"

@@ -1,4 +1,4 @@
-"""What the checks of one run share: the settings, one HTTP client, and what one check learns for another."""
+"""The values that the checks of one run share: the settings, one HTTP client, and results that other checks use."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _row(label: str, text: str) -> str:
 
 
 def watching(overview: Overview | None, watched: Sequence[str]) -> str:
-    """What is watched, and how it is."""
+    """The watched services and their state."""
     names = join_names(list(watched), MAX_FAILING) or "the environments of TRACKWALKER_ENVIRONMENTS"
     if overview is None or not overview.services:
         return f"{names}: the first check is under way"

@@ -42,7 +42,7 @@ EXPIRY_HEADER = "github-authentication-token-expiration"
 
 
 class Access(NamedTuple):
-    """What the credential may do in one repository."""
+    """The rights of the credential in one repository."""
 
     repository: str
     problem: str = ""

@@ -93,7 +93,7 @@ def find_rule(rules: NotificationRules, project_id: str, public_url: str) -> Reg
 
 
 def differences(rule: NotificationRule, public_url: str) -> tuple[Difference, ...]:
-    """What `install` would change in a rule that sends to us. Headers are unknown: Railway never returns them."""
+    """The changes that `install` would make to a rule that sends to us. Railway returns no headers."""
     wrong = []
     if missing_events(rule):
         wrong.append(Difference.EVENTS)
@@ -144,7 +144,7 @@ def address_problem(public_url: str) -> AddressProblem | None:
 
 @dataclass(frozen=True)
 class TestResult:
-    """What became of a test webhook: the status that Railway got, and whether our receiver noted the test."""
+    """The result of a test webhook: the status that Railway got, and whether our receiver noted the test."""
 
     __test__ = False  # pytest takes the class for a test otherwise
 

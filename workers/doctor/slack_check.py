@@ -31,7 +31,7 @@ NEEDED_SCOPES: Mapping[str, str] = {
     "channels:read": "find the channel by its name",
     "channels:history": "find its own messages again after a crash",
 }
-"""What a public channel needs. A private channel needs `groups:…` in place of `channels:…`."""
+"""The scopes for a public channel. A private channel needs `groups:…` in place of `channels:…`."""
 TOKEN_KINDS = {
     "xapp-": "an app-level token", "xoxp-": "a user token", "xoxe": "a configuration token", "https:": "an address",
 }  # fmt: skip

@@ -124,7 +124,7 @@ def read(store: JournalStore) -> Counters:
 
 
 def of_record(record: Record[Any], value: Any, fields: Mapping[str, bytes]) -> str:
-    """What a new record counts, as RECORD takes it.
+    """The counters that a new record raises, as RECORD takes them.
 
     Args:
         fields: the journal's hash before.
@@ -134,7 +134,7 @@ def of_record(record: Record[Any], value: Any, fields: Mapping[str, bytes]) -> s
 
 
 def of_end(key: str, ended_as: EndedAs) -> str:
-    """What the end of a journal counts, as END takes it."""
+    """The counters that the end of a journal raises, as END takes them."""
     kind = journal_id(key).partition(":")[0]
     if kind == "sweep":
         return _encode({f"sweeps|{ended_as.value}": 1}, ["sweep_seconds"])
@@ -142,13 +142,13 @@ def of_end(key: str, ended_as: EndedAs) -> str:
 
 
 def of_incident(incident: Incident) -> str:
-    """What the opening of an incident counts, as OPEN_INCIDENT takes it."""
+    """The counters that an opened incident raises, as OPEN_INCIDENT takes them."""
     kinds = {finding.kind for finding in alerting_findings(incident.findings)}
     return _encode({f"incidents|{kind}|{incident.severity.value}": 1 for kind in kinds})
 
 
 def of_decision(decision: Decision, amount: int) -> str:
-    """What a decision counts: each kind of finding that is no problem.
+    """The counters that a decision raises: each kind of finding that is no problem.
 
     Args:
         amount: 1 for a new decision, -1 for one that is taken back.

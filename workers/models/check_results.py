@@ -9,7 +9,7 @@ from workers.models.clean_text import Exact
 
 
 class CheckStatus(StrEnum):
-    """What a check found out about its subject."""
+    """The result of a check for its subject."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,10 +24,10 @@ class CheckResult(Model):
     """One finding of a check."""
 
     area: str
-    """What was checked, in one or two words: `Slack`, `Railway`."""
+    """The subject of the check in one or two words: `Slack`, `Railway`."""
     status: CheckStatus
     what: str
-    """What was found, for people."""
+    """The result for people."""
     repair: str = ""
     """The step that repairs it; "" where nothing has to be done."""
     lines: tuple[Exact, ...] = ()

@@ -59,7 +59,7 @@ class RollbackState(StrEnum):
     DONE = "done"
     """Railway took the request; the new deployment may still be starting."""
     REFUSED = "refused"
-    """Nothing was changed; `reason` says why."""
+    """The request changed nothing; `reason` says why."""
 
 
 class Rollback(Model):

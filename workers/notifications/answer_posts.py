@@ -229,7 +229,7 @@ def _own_report(answer: Answer, look: Presentation) -> tuple[str, str, list[str]
 
 
 def _first_check(answer: Answer, look: Presentation, place: str) -> tuple[str, str, list[str]]:
-    """What is watched from now on, and what fails already."""
+    """The report of the first check: the watched services, and the trouble that exists already."""
     failing = [
         f"{escape(safe_line(finding.service, MAX_NAME))}: {_finding(finding, look)}"
         for finding in ranked(answer.findings)

@@ -32,7 +32,7 @@ CATEGORY_LABELS = {
 
 
 def cause_lines(state: IncidentState, look: Presentation) -> list[str]:
-    """What failed and where, and what was deployed before; [] while nothing is known."""
+    """The error with its place, and the deployment before it; [] while nothing is known."""
     lines = []
     since = _deployment(state, look)
     error = _error(state)

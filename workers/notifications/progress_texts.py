@@ -1,4 +1,4 @@
-"""What was done about an incident, with the link: the second line of its messages. Pure."""
+"""The second line of an incident's messages: the work so far, with its link. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHRONIC = "Not new: reported once, until it is over."
 
 
 def progress_lines(state: IncidentState, look: Presentation) -> list[str]:
-    """What Trackwalker did or does, first; why it waits, if it does."""
+    """The work that Trackwalker did or does, and why it waits, if it does."""
     lines = [*_done(state, look), *_rollback(state, look), *_relapse(state, look), *_checked(state, look)]
     return [*lines, CHRONIC] if state.incident.is_chronic and state.follow_up is None else lines
 

@@ -1,4 +1,4 @@
-"""What a person can do now, the quickest remedy first. Pure."""
+"""The remedies that a person can apply now, the quickest first. Pure."""
 
 from __future__ import annotations
 

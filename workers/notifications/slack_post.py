@@ -41,7 +41,7 @@ class SlackPost:
     headline: str
     """Service, trouble with a number, and since when: the only line that a lock screen shows."""
     lines: tuple[str, ...] = ()
-    """What was done, with its link, then the cause and what to do now."""
+    """The work so far with its link, then the cause and the remedies."""
     buttons: tuple[Button, ...] = ()
     menu: tuple[MenuItem, ...] = ()
     footer: tuple[str, ...] = ()

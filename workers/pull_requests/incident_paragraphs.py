@@ -51,7 +51,7 @@ def cause_paragraph(cause: PlanCause, evidence: Evidence, page: Page) -> str:
 
 
 def effect_paragraph(incident: Incident, evidence: Evidence, page: Page) -> str:
-    """Who is affected, how much, since when, and after which deployment by whom."""
+    """The effect in figures, its beginning, and the deployment before it with its author."""
     findings = sorted(alerting_findings(incident.findings), key=lambda item: item.kind != "server_errors")
     findings = findings or list(incident.findings)
     if not findings:

@@ -100,7 +100,7 @@ def redact_for_public(text: str, incident: Incident, evidence: Evidence) -> str:
 
 
 def _change(plan: Plan, fix: Fix) -> list[str]:
-    """What the patch does, with the part of the plan that it leaves out."""
+    """The change that the patch makes, with the part of the plan that it leaves out."""
     steps = [inline(step) for step in plan.change] or ([inline(fix.summary)] if fix.summary else [])
     if not steps:
         return [f"**Change:** {_file_list(fix)}"]
@@ -156,7 +156,7 @@ def _run_outcome(run: Run | None) -> str:
 
 
 def _reviewer_notes(plan: Plan, verification: Verification) -> list[str]:
-    """What a reviewer has to look at. They quote the repository, so only its owner may read them."""
+    """The points that a reviewer has to check. They quote the repository, so only its owner may read them."""
     notes = [f"Not verified: {inline(reason.text)}" for reason in verification.reasons]
     notes += [inline(note) for note in verification.notes]
     # A bare "low" says nothing; a sentence names what to look at.

@@ -50,7 +50,7 @@ def diff_view(fix: Fix) -> DiffView:
 
 
 def verification_view(verification: Verification) -> VerificationView:
-    """What the host saw fail before and pass after. A second failing run before the fix is among the others."""
+    """The runs that failed before and pass after. A second failing run before the fix is among the others."""
     before = verification.reproduction_before or verification.reproduction_deployed
     shown = [run for run in (before, verification.reproduction_after) if run is not None]
     deployed = verification.reproduction_deployed

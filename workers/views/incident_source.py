@@ -112,7 +112,7 @@ class IncidentSource:
 
     @cached_property
     def survey(self) -> Survey | None:
-        """What the last sweep that found the trouble measured."""
+        """The figures of the last sweep that found the trouble."""
         return records.SURVEY.read(self.sweeps.get(self.found_by, {}))
 
 

@@ -143,7 +143,7 @@ def _waiting(store: JournalStore, now: datetime) -> list[WaitingNotification]:
 
 
 def _start_problems(store: JournalStore) -> list[str]:
-    """What `up` found out at its last start about programs, tokens and rights, the worst first."""
+    """The problems with programs, tokens and rights that `up` found at its last start, the worst first."""
     report = last_checks.read_report(store)
     return [result.sentence for result in report.problems[:MAX_START_PROBLEMS]] if report else []
 
@@ -152,7 +152,7 @@ def _warnings(
     settings: Settings, sweeps: tuple[SweepRow, ...], requests: RequestBudget | None, last_ping: datetime | None,
     now: datetime,
 ) -> tuple[str, ...]:  # fmt: skip
-    """What a person has to repair."""
+    """The problems that a person has to repair."""
     warnings = [
         line(f"The last check of {sweep.environment} failed: {sweep.outcome}")
         for sweep in sweeps

@@ -35,7 +35,7 @@ LOGGED_AT_START = "sandbox built"  # once in a worker's process, before its firs
 
 @pytest.fixture
 def output(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
-    """What the processes would write to standard error."""
+    """The lines that the processes would write to standard error."""
     written, root = StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     monkeypatch.setattr(sys, "stderr", written)

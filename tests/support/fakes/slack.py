@@ -72,9 +72,9 @@ class FakeSlack:
     views: list[dict[str, Any]] = field(default_factory=list)
     """The modals that were opened."""
     replies: list[dict[str, Any]] = field(default_factory=list)
-    """What people who pressed a button got to read."""
+    """The answers to people who pressed a button."""
     refusals: list[str] = field(default_factory=list)
-    """What was wrong with the messages and modals that were refused."""
+    """The faults of the messages and modals that were refused."""
     errors: list[str] = field(default_factory=list)
     """Error codes of the next calls, one each."""
 

@@ -1,4 +1,4 @@
-"""What a person pastes, and what follows from a key."""
+"""Pasted values, and the settings that follow from a key."""
 
 from __future__ import annotations
 

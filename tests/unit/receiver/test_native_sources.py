@@ -306,7 +306,7 @@ def test_a_value_of_any_type_in_any_field_is_read_or_refused_with_the_field(valu
 
 
 def read_or_refused(parse: Parser, body: object) -> Parsed | str:
-    """What the body holds, or the name of the field for which it is refused."""
+    """The content of the body, or the name of the field for which it is refused."""
     try:
         return parse(json.dumps(body).encode(), AT, "tok")
     except InvalidPayload as error:

@@ -1,4 +1,4 @@
-"""Who sees the page: peers, Host headers, proxies, sessions, and an authenticating proxy's header."""
+"""Access to the page: peers, Host headers, proxies, sessions, and an authenticating proxy's header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What messages of real tools report: an alert or good news, its text, and the services that it names."""
+"""Messages of real tools: an alert or good news, its text, and the services that it names."""
 
 from __future__ import annotations
 

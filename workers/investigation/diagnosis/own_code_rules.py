@@ -186,7 +186,7 @@ def _named_line(context: DiagnosisContext, change: CodeLocation) -> CodeLocation
 
 
 def _leak_numbers(context: DiagnosisContext) -> dict[str, float]:
-    """Of growing memory: `percent` of the limit, `seconds_to_limit`, and `restart_seconds` that a restart buys."""
+    """Numbers of a leak: `percent` of the limit, `seconds_to_limit`, and `restart_seconds` that a restart buys."""
     growth = next((item for item in context.alerting if item.kind == "memory_growth"), None)
     if growth is None or growth.seconds_to_limit is None:
         return {}

@@ -102,7 +102,7 @@ class FactView(Model):
     quote: Text = ""
     """The redacted lines of the log or the code that it rests on."""
     count: int = 0
-    """How often it was logged or requested; 0 if it is not counted."""
+    """The number of log records or requests; 0 if they are not counted."""
 
 
 class ConsideredCategory(Model):
@@ -170,7 +170,7 @@ class RunView(Model):
 
 
 class VerificationView(Model):
-    """What the host saw fail before and pass after."""
+    """The runs that failed before the fix and pass after it."""
 
     decision: str
     """`ready`, `draft`, `rejected` or `already fixed`."""

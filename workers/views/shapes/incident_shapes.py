@@ -83,7 +83,7 @@ class RollbackView(Model):
     """The target as people name it: `a1b2c3d "gift cards" (Ana, 14:00)`."""
     healthy_until: Moment | None = None
     changed: tuple[str, ...] = ()
-    """What changed since besides the code, as far as it is known: variables, volumes, other services."""
+    """The other changes since then, as far as they are known: variables, volumes, other services."""
     state: str = ""
     """"" before anybody asked; else `requested`, `done`, `failed` or `undone`."""
     detail: str = ""
@@ -147,7 +147,7 @@ class IncidentView(Model):
     facts: tuple[FactView, ...] = ()
     facts_left_out: int = 0
     gaps: tuple[str, ...] = ()
-    """What could not be read, each as a sentence."""
+    """The failed reads, each as a sentence."""
     verdict: VerdictView | None = None
     plan: PlanView | None = None
     diff: DiffView | None = None

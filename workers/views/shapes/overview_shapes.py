@@ -109,8 +109,8 @@ class Overview(Model):
     spending: Spending = Spending()
     paused: bool = False
     decisions: tuple[Decision, ...] = ()
-    """What is paused, muted, snoozed or no problem at this time."""
+    """The decisions that hold at this time."""
     waiting: tuple[WaitingNotification, ...] = ()
     waiting_left_out: int = 0
     warnings: tuple[str, ...] = ()
-    """What a person has to repair, each in one sentence."""
+    """The problems that a person has to repair, each in one sentence."""
