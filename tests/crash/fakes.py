@@ -38,6 +38,7 @@ NUMBER = "4711471147114711"  # replaced in each of Railway's answers by the numb
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)[^\"]*")
 """A time with its minute as group 1: two requests of one minute get the same answer, apart from its number."""
 SILENT_SECONDS = 6 * 3600.0  # for which no ping comes in the scenario about missing pings
+ACT_SECONDS = 0.1  # between two acts; longer than TRACKWALKER_VERIFY_MINUTES, so that trouble can end
 GRANTED = (
     10_000  # Railway's requests per hour; nearly all are used, so that a backfill reads a little history
 )
@@ -111,8 +112,8 @@ class ExternalState:
         self._loop.close()
 
     def now(self) -> datetime:
-        """The time. It advances by a millisecond with each call and stands still otherwise."""
-        passed = SILENT_SECONDS if self.durable.silent else 0
+        """The time. It advances by a millisecond with each call and with each act, and stands still otherwise."""
+        passed = ACT_SECONDS * self.durable.acted + (SILENT_SECONDS if self.durable.silent else 0)
         return self.begun + timedelta(seconds=passed, milliseconds=self.next_number("now"))
 
     def next_number(self, question: str) -> int:

@@ -101,6 +101,7 @@ class CrashRunner:
             with pipeline.running(), UNTRACKED_IO.watching():
                 if not pipeline.step(len(self.before) - 1):
                     break
+            assert len(self.before) < MAX_STEPS, f"no end: {pipeline.waiting()}"
         self.boundaries, self.undisturbed_end = pipeline.process.crossed, self._final_state()
         self._note_problems(traces, UNEXPECTED_ERRORS.take())
         return self

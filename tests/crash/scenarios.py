@@ -129,6 +129,6 @@ SCENARIOS = (
         acts=(("sick", SHOP), ("sick", ROLL_BACK), ("well", PING)),
         stages=(*REPORT_STAGES, "roll_back"),
         crash_in=("receiver", "roll_back"),
-        settings=REPORT_MODE | {"TRACKWALKER_VERIFY_MINUTES": "0.0001"},
+        settings=REPORT_MODE,
     ),
 )  # fmt: skip
