@@ -118,7 +118,8 @@ def run_claimed(services: Services, claim: Claim) -> None:
         elif claim.crash_count > ABANDON_AFTER_CRASHES:
             abandon(claim, error, services.now())
         else:
-            with suppress(TrackwalkerError):
+            # Whatever broke the stage may break this as well; the lease expires in either case.
+            with suppress(Exception):
                 claim.set_fields(crash=describe_bug(error))
 
 
