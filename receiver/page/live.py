@@ -21,6 +21,7 @@ HEARTBEAT_SECONDS = (
 )
 STREAM_SECONDS = 300.0  # then the browser connects again, and shows its session
 RETRY_MS = 3000  # delay of the browser before it connects again
+BUSY_RETRY_MS = 30_000  # delay where too many streams are open
 MAX_STREAMS = (
     24  # open at once: more tabs than an on-call team has, far fewer than the receiver's connections
 )
@@ -53,6 +54,9 @@ class Live:
 
     async def events(self, topic: str) -> AsyncIterator[bytes]:
         """The bytes of one stream. The first event has the present version, each further one a changed version."""
+        if self.is_full:  # requests side by side may all have seen one free place
+            yield f"retry: {BUSY_RETRY_MS}\n\n".encode()
+            return
         queue: asyncio.Queue[str] = asyncio.Queue()
         self.streams[queue] = topic
         if self.task is None or self.task.done():

@@ -95,6 +95,27 @@ def test_open_streams_are_bounded(store: redis.Redis, monkeypatch: pytest.Monkey
     assert answer.headers["retry-after"]
 
 
+def test_streams_that_are_asked_for_side_by_side_are_bounded_too(
+    store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_STREAMS", 2)
+
+    async def run() -> tuple[list[bytes], int]:
+        page = Live(lambda topics: dict.fromkeys(topics, "1"), ThreadPoolExecutor(1))
+        streams = [page.events(NOW) for _ in range(5)]  # all are admitted before one of them begins
+        began = [await anext(stream) for stream in streams]
+        ended = [await anext(stream, None) is None for stream in streams[2:]]
+        for stream in streams[:2]:
+            await stream.aclose()  # type: ignore[attr-defined]
+        assert all(ended)
+        return began, len(page.streams)
+
+    began, left = asyncio.run(run())
+
+    assert [line == began[0] for line in began] == [True, True, False, False, False]
+    assert left == 0
+
+
 def test_head_opens_no_stream(store: redis.Redis) -> None:
     with served_page(Sample(), JournalStore(store), {}) as url:
         answer = httpx.head(url + "/events", timeout=5)
