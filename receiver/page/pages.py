@@ -24,7 +24,7 @@ INCIDENT_NAME = re.compile(r"[0-9A-Za-z]{1,64}-[0-9A-Za-z]{1,64}", re.ASCII)
 RECORD_NAME = re.compile(r"[0-9A-Za-z_.:\-]{1,120}", re.ASCII)
 JOURNAL_ID = re.compile(r"[0-9A-Za-z_.:\-]{1,300}", re.ASCII)
 PAGE_NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
-ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
+ENTRY_ID = re.compile(r"[1-9]\d{0,18}-\d{1,19}", re.ASCII)  # within the 64 bits of an id of a stream
 QUERY_FIELDS = ("text", "service", "environment", "category", "state", "is_open")
 
 

@@ -156,3 +156,11 @@ def test_hostile_text_in_every_record_is_escaped_on_every_page(
         assert page.status_code == 200, address
         assert foreign_markup(page.text) == [], address
     assert "&lt;script&gt;alert(1)" in browser.get(path).text
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["0-0", "1-1", "9" * 19 + "-" + "9" * 19, "18446744073709551615-18446744073709551616", "x", "+", "("],
+)
+def test_an_audit_from_any_entry_is_a_page(browser: httpx.Client, before: str) -> None:
+    assert browser.get("/audit", params={"before": before}).status_code == 200
