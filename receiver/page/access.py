@@ -21,15 +21,19 @@ from workers.runtime.text import one_line, truncate
 
 MAX_NAME_LENGTH = 80  # characters of a user's name in the audit; a login or an e-mail address is shorter
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
-PROXY_PREFIXES = ("x-forwarded", "cf-", "x-railway", "x-envoy", "x-amz", "x-appengine", "x-vercel", "fly-")
+PROXY_PREFIXES = (
+    "x-", "cf-", "fly-", "fastly-", "akamai-", "ali-", "ngrok-", "tailscale-", "remote-", "client-ip", "front-end-",
+    "incap-", "wl-proxy-", "uber-trace-", "b3",
+)  # fmt: skip
 PROXY_HEADERS = frozenset(
     {
-        "forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip", "x-original-host",
-        "x-original-forwarded-for", "x-host", "x-proxyuser-ip", "cdn-loop", "proxy-connection", "x-remote-addr",
-        "x-remote-ip", "x-originating-ip", "x-scheme", "x-nginx-proxy", "tailscale-user-login", "remote-user",
+        "forwarded", "via", "true-client-ip", "cdn-loop", "proxy-connection", "traceparent", "tracestate",
+        "max-forwards", "surrogate-capability",
     }
 )  # fmt: skip
 """Headers that proxies add. A browser sends none of them."""
+BROWSER_HEADERS = frozenset({"x-requested-with", "x-client-data"})
+"""The only headers with `x-` that browsers add by themselves."""
 
 Network = IPv4Network | IPv6Network
 
@@ -126,7 +130,8 @@ def _is_local(visit: Visit) -> bool:
 
 
 def _is_proxy_header(name: str) -> bool:
-    return name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES)
+    name = name.replace("_", "-")
+    return name not in BROWSER_HEADERS and (name in PROXY_HEADERS or name.startswith(PROXY_PREFIXES))
 
 
 def host_name(host: str) -> str:

@@ -100,10 +100,25 @@ def test_a_name_that_was_made_to_resolve_to_the_machine_does_not(host: str) -> N
         "x-railway-edge",
         "cf-connecting-ip",
         "x-envoy-external-address",
+        "x-request-id",
+        "x-azure-clientip",
+        "x-arr-ssl",
+        "x-b3-traceid",
+        "x_forwarded_for",
+        "fastly-client-ip",
+        "client-ip",
+        "remote_user",
     ],
 )
 def test_a_request_that_came_through_a_proxy_does_not(name: str) -> None:
     assert check(OPEN, visit(HOST, (name, ""))) is Denial.NOT_LOCAL
+
+
+@pytest.mark.parametrize(
+    "name", ["accept", "sec-fetch-site", "dnt", "if-none-match", "priority", "x-requested-with"]
+)
+def test_the_headers_of_a_browser_show_no_proxy(name: str) -> None:
+    assert check(OPEN, visit(HOST, (name, ""))) == Visitor("page")
 
 
 def test_a_silent_proxy_that_speaks_http_1_0_does_not() -> None:
