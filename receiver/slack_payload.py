@@ -20,6 +20,7 @@ MAX_PRESSES = 5  # of one request; Slack sends one
 MAX_NAME_CHARACTERS = 80
 MAX_ID_CHARACTERS = 200
 MAX_TARGET_CHARACTERS = 2000  # Slack's limit for the value of a button
+MAX_TARGETS = 20  # of one press; our buttons name the incidents of one message
 
 
 class InvalidRequest(Exception):
@@ -113,14 +114,15 @@ def _press(payload: Mapping[str, Any], action: Any, person: Person) -> Press | N
         control = None if action_id.startswith(LINK_PREFIX) else read_control(action_id)
         value = _text(action, "value", MAX_TARGET_CHARACTERS)
         chosen = (control, value) if control and value else None
-    if chosen is None:
+    targets = tuple(dict.fromkeys(filter(None, chosen[1].split(",")))) if chosen else ()
+    if chosen is None or not 0 < len(targets) <= MAX_TARGETS:
         return None
     trigger_id = _text(payload, "trigger_id", MAX_ID_CHARACTERS)
     # A press is the same however often Slack delivers it.
     press = _text(action, "action_ts", MAX_ID_CHARACTERS) or trigger_id
     return Press(
         control=chosen[0],
-        targets=tuple(target for target in chosen[1].split(",") if target),
+        targets=targets,
         person=person,
         request_id=f"slack:{digest(person.slack_id, press, action_id, value)}",
         response_url=_text(payload, "response_url", MAX_TARGET_CHARACTERS),

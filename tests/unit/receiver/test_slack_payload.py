@@ -60,6 +60,23 @@ def test_a_link_and_a_foreign_button_are_no_press() -> None:
     assert parse(form(user.press(None, "", action={"action_id": "fix", "value": 7}))) == []
 
 
+@pytest.mark.parametrize("control", ["check", "not_a_problem"])
+@pytest.mark.parametrize("value", [",", ",,,", ",".join(f"incident:{n}:1" for n in range(100))])
+def test_a_button_for_nothing_or_for_more_than_a_message_holds_is_not_ours(control: str, value: str) -> None:
+    action = {"action_id": control, "value": value}
+
+    assert parse(form(SlackUser().press(None, "", action=action))) == []
+
+
+def test_a_target_that_is_named_twice_is_acted_on_once() -> None:
+    action = {"action_id": "check", "value": "a:1,b:2,a:1"}
+
+    parsed = parse(form(SlackUser().press(None, "", action=action)))
+
+    assert isinstance(parsed, list)
+    assert [press.targets for press in parsed] == [("a:1", "b:2")]
+
+
 def test_a_press_has_one_name_however_often_it_is_delivered() -> None:
     payload = SlackUser().press(MESSAGE, "Acknowledge")
     first, again = parse(form(payload)), parse(form(payload | {"trigger_id": "another"}))
