@@ -26,6 +26,7 @@ from workers.incidents.intake import RESOLVED, DedupWindow
 from workers.models import Alert, Ignored
 
 FIRING_DEDUP_SECONDS = 86_400  # for which a firing that goes on is the same alert
+MAX_ALERTS = 2000  # of a body that are read: a real one has 150 bytes at least, so no more fit into 256 KiB
 MAX_SERVICES = 40  # alerts that one body makes; what fires for further services shares one more
 MAX_FIRINGS = 200  # deduplication keys of one alert; further firings share one more
 TITLE_ANNOTATIONS = ("summary", "title", "description", "message")
@@ -89,13 +90,14 @@ def parse_group(body: Mapping[str, Any], tool: Tool, at: datetime, token: str) -
 
 
 def _truncated(body: Mapping[str, Any]) -> int:
-    """The number of alerts that the sender left out (`max_alerts`); nobody but the sender knows of what."""
+    """The number of alerts that the sender left out (`max_alerts`), and that we do not read."""
     value = body.get("truncatedAlerts")
+    unread = max(0, len(body["alerts"]) - MAX_ALERTS)
     if value is None:
-        return 0
+        return unread
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidPayload("truncatedAlerts", "must be a number of alerts")
-    return value
+    return value + unread
 
 
 def _firings(body: Mapping[str, Any]) -> list[_Firing]:
@@ -109,7 +111,9 @@ def _firings(body: Mapping[str, Any]) -> list[_Firing]:
         optional_text(body, field)
     common = _first({**get_texts(body, "groupLabels"), **get_texts(body, "commonLabels")})
     annotations = _first(get_texts(body, "commonAnnotations"))
-    return [_firing(item, f"alerts.{n}", status, common, annotations) for n, item in enumerate(items)]
+    return [
+        _firing(item, f"alerts.{n}", status, common, annotations) for n, item in enumerate(items[:MAX_ALERTS])
+    ]
 
 
 def _firing(
@@ -183,7 +187,7 @@ def _lines(items: Sequence[_Firing], truncated: int) -> list[str]:
     if len(items) > MAX_TITLES:
         lines.append(f"and {len(items) - MAX_TITLES} more")
     if truncated:
-        lines.append(f"the sender left out {truncated} more of the group")
+        lines.append(f"the group has {truncated} more")
     labels: dict[str, None] = {}
     links: dict[str, None] = {}
     for item in items[:MAX_TITLES]:

@@ -12,7 +12,7 @@ import pytest
 
 from receiver.payload import InvalidPayload, Parsed
 from receiver.sources import alertmanager, grafana, railway, sentry
-from receiver.sources.alert_groups import FIRING_DEDUP_SECONDS, MAX_SERVICES
+from receiver.sources.alert_groups import FIRING_DEDUP_SECONDS, MAX_ALERTS, MAX_SERVICES
 from receiver.sources.service_labels import with_mapped_names
 from tests.support import native_bodies as bodies
 from tests.support.builders import service
@@ -144,7 +144,15 @@ def test_a_group_of_very_many_services_loses_none_of_its_alerts() -> None:
 def test_alerts_that_the_sender_left_out_are_mentioned() -> None:
     (item,) = alerts(alertmanager.parse, bodies.alertmanager(truncatedAlerts=7))
 
-    assert "the sender left out 7 more of the group" in item.message.splitlines()
+    assert "the group has 7 more" in item.message.splitlines()
+
+
+def test_a_body_of_very_many_alerts_costs_no_more_than_a_real_one() -> None:
+    body = bodies.alertmanager(truncatedAlerts=1) | {"alerts": [{}] * (MAX_ALERTS + 70_000)}
+
+    (item,) = alerts(alertmanager.parse, body)
+
+    assert "the group has 70001 more" in item.message.splitlines()
 
 
 @pytest.mark.parametrize(
