@@ -76,7 +76,12 @@ def _line(name: str, value: str | None) -> str:
     text = (value or "").strip().replace("\r\n", "\n").replace("\n", "\\n")
     if not text.isprintable():
         raise SettingsError((name, "holds characters that a line of .env cannot hold"))
+    if "${" in text:  # readers put a variable in its place, also between single quotes
+        raise SettingsError(
+            (name, "holds ${, which stands for a variable in .env: set it in the environment")
+        )
     if PLAIN_VALUE.fullmatch(text):
         return f"{name}={text}"
-    quoted = text.replace("'", "\\'")
+    # A backslash escapes the next character: at the end, it would hide the closing quote and the lines after it.
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{quoted}'"

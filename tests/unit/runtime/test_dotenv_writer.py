@@ -48,6 +48,11 @@ def test_windows_line_endings_stay() -> None:
         "a#b",
         "=",
         "a\\b",
+        "ends with \\",
+        "\\'",
+        "it's \\' over\\",
+        "$HOME `id` $(id)",
+        "two\\\\backslashes \\n",
         "postgres://u:p@h:1/x?a=b&c=d",
     ],
 )
@@ -57,6 +62,23 @@ def test_a_written_value_is_read_as_it_was(tmp_path: Path, value: str) -> None:
     update_dotenv(path, {"NAME": value, "NEXT": "1"})
 
     assert read_dotenv(path).values == {"NAME": value, "NEXT": "1"}
+
+
+@pytest.mark.parametrize("value", ["${PATH}", "a${X:-b}", "${{Redis.REDIS_URL}}"])
+def test_a_value_that_a_reader_would_replace_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsError, match="NAME"):
+        update_dotenv(tmp_path / ".env", {"NAME": value})
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "a", "a'", 'a"', "a\\", "a\\'", "#"])
+def test_no_value_sets_another_variable(tmp_path: Path, start: str, ending: str) -> None:
+    path = tmp_path / ".env"
+
+    update_dotenv(path, {"NAME": f"{start}{ending}EVIL=1{ending}'EVIL=1", "NEXT": "1"})
+
+    assert set(read_dotenv(path).values) == {"NAME", "NEXT"}
+    assert not read_dotenv(path).problems
 
 
 def test_a_control_character_is_refused(tmp_path: Path) -> None:
