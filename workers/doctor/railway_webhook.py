@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import SecretStr
 
@@ -176,7 +176,8 @@ def send_test(
     """
     began = now()
     payload = json.dumps({"type": TEST_EVENT, "details": {"nonce": nonce}, "timestamp": began.isoformat()})
-    address = SecretStr(f"{hook_url(public_url)}/{secret.get_secret_value()}")
+    # A `?`, `#` or `%` of the secret would end the path or change it.
+    address = SecretStr(f"{hook_url(public_url)}/{quote(secret.get_secret_value())}")
     status = rules.test_webhook(address, payload)
     # A refused test cannot arrive, and `arrived` may wait for it.
     is_accepted = 200 <= status < 300

@@ -277,3 +277,18 @@ def test_the_command_works_in_a_pipe(stage: Stage, tmp_path: Path) -> None:
 
     assert finished.returncode == 0, finished.stderr
     assert "Webhook registered and received" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    "secret", ["what?is#this-secret", "100%25-secret/with/slashes", "two words & more=1"]
+)
+def test_a_secret_of_any_characters_arrives_with_the_test(
+    stage: Stage, secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver = compose(settings_module.read(stage.variables | {"TRACKWALKER_SECRET": secret}, None))
+    with serve(receiver) as served:
+        stage.fake.rules.hosts[HOST] = served.url
+        code = stage.install(TRACKWALKER_SECRET=secret)
+
+    assert code == 0, capsys.readouterr().out
+    assert secret not in capsys.readouterr().out
