@@ -17,7 +17,7 @@ from tests.support.fakes.slack import Message
 from workers.engine.codec import unpack
 from workers.engine.schema import AUDIT, COUNTERS, OPEN, PINGS, PREFIX, SCHEDULE
 from workers.incidents.budget import MICRODOLLARS
-from workers.models import Usage
+from workers.models import SlackMessage, Usage
 
 Records = dict[tuple[str, str], bytes]
 JournalTrace = tuple[str, Records]
@@ -198,7 +198,13 @@ class CrashRunner:
             problems.append("an incident is open")
         if deleted := self.pipeline.external.slack.deleted:
             problems.append(f"{len(deleted)} messages notified people and were deleted")
-        return [*problems, *self._unsettled()]
+        return [*problems, *self._replies_to_replies(), *self._unsettled()]
+
+    def _replies_to_replies(self) -> list[str]:
+        """Messages below a reply, where nobody sees them: Slack's threads have one level."""
+        messages = self.pipeline.external.slack.messages
+        replies = {message.ts for message in messages if message.thread_ts}
+        return [f"{message.key} replies to a reply" for message in messages if message.thread_ts in replies]
 
     def _unsettled(self) -> list[str]:
         """A budget that differs from the cost of the agent."""
@@ -347,8 +353,19 @@ def _changed(before: Records, after: Records) -> list[str]:
     return [
         f"record {name} of {key} changed"
         for (key, name), value in before.items()
-        if name.removeprefix("r:") not in MUTABLE and after.get((key, name)) != value
+        if name.removeprefix("r:") not in MUTABLE
+        and after.get((key, name)) != value
+        and not _is_edited_first_message(key, name, before, after)
     ]
+
+
+def _is_edited_first_message(key: str, name: str, before: Records, after: Records) -> bool:
+    """True if a notification without an acknowledgement edited its outcome: the same message has a new text."""
+    is_first = key.startswith(f"{PREFIX}notification:incident:") and (key, "r:ack") not in after
+    if name != "r:outcome" or not is_first:
+        return False
+    old, new = (unpack(records.get((key, name), b""), SlackMessage) for records in (before, after))
+    return bool(old and new and new.ts and (old.ts, old.channel) == (new.ts, new.channel))
 
 
 @lru_cache(maxsize=100_000)  # a state differs from the one before it in a few fields only

@@ -119,12 +119,10 @@ def notify_incident(
     wait = seconds_until_ack(claim) if needs_ack else 0.0
     if needs_ack and not wait:
         messages.post("ack", first_post(state, look, now), None, rings=True)
-    thread = messages.head.message if messages.head else None
-    if group and thread is None:
-        thread = store.read_record(group, records.ACK)
-        if thread is None and store.wake(group):
-            claim.advance("notify", after=GROUP_RECHECK_SECONDS)
-            return
+    thread = _find_thread(messages.head, group, store)
+    if group and thread is None and store.wake(group):
+        claim.advance("notify", after=GROUP_RECHECK_SECONDS)
+        return
     if not silent:
         _post_news(messages, fields, look, thread, now)
     if messages.head is not None:
@@ -228,6 +226,17 @@ def _first_outcome(claim: Claim) -> Head | None:
         if name.startswith(("outcome", "interim"))
     ]
     return min(outcomes, key=lambda head: head.message.ts, default=None)
+
+
+def _find_thread(head: Head | None, group: str, store: JournalStore) -> SlackMessage | None:
+    """The message to reply to: the first one, or the group's for a member that has no acknowledgement of its own.
+
+    The first message of such a member is a reply in the group's thread, and Slack has no threads below replies.
+    """
+    first = head.message if head else None
+    if not group or (head is not None and head.name == "ack"):
+        return first
+    return store.read_record(group, records.ACK) or first
 
 
 def _posted_at(head: Head | None) -> datetime | None:
