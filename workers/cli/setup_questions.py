@@ -82,7 +82,9 @@ def choose(session: Session, question: str, names: Sequence[str], *, many: bool)
         if indexes and (many or len(indexes) == 1):
             return indexes
         session.console.show(
-            [f"That is not in the list: enter a number from 1 to {len(names)}, or Enter to skip."]
+            [
+                f"That is not in the list: enter a number from 1 to {len(names)} or a name from it, or Enter to skip."
+            ]
         )
 
 
@@ -214,10 +216,14 @@ def ask_github(session: Session, refused: Changes) -> Changes | None:
 
 def ask_model(session: Session, refused: Changes) -> Changes | None:
     """The key of a provider. Most keys tell whose they are, and so which model; the person is asked otherwise."""
-    key = ask_secret(session, "API key of the model's provider, for example Anthropic or OpenAI", refused)
     before = str(refused.get("TRACKWALKER_MODEL") or session.value("TRACKWALKER_MODEL"))
+    kept = refused.get(key_name(before)) if refused and before else None
+    example = ", or another model as provider/model" if kept else ", for example Anthropic or OpenAI"
+    key = ask_secret(session, f"API key of the model's provider{example}", refused)
     if not key:
         return None
+    if kept and setup_values.is_model(key):
+        return {"TRACKWALKER_MODEL": key, key_name(key): kept}
     guess = setup_values.model_for_key(key)
     model = guess if guess and not before else _ask_model_name(session, before or guess)
     return {"TRACKWALKER_MODEL": model, key_name(model): key}

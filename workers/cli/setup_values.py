@@ -9,6 +9,7 @@ from workers.agent.providers import key_variables
 
 QUOTES = "\"'“”‘’`"
 ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Z][A-Z0-9_]*\s*=\s*(.*)", re.DOTALL)
+MODEL = re.compile(r"[a-z][a-z0-9-]{1,30}/[A-Za-z0-9][\w.:/-]{1,80}")
 MODELS_BY_KEY = (
     ("sk-ant-", "anthropic/claude-sonnet-4-5"),
     ("sk-or-", "openrouter/anthropic/claude-sonnet-4.5"),
@@ -36,6 +37,11 @@ def pasted(text: str) -> str:
 def model_for_key(key: str) -> str | None:
     """A model of the provider whose keys begin like this one; None if several providers' do."""
     return next((model for start, model in MODELS_BY_KEY if key.startswith(start)), None)
+
+
+def is_model(text: str) -> bool:
+    """Whether a text has the form provider/model."""
+    return MODEL.fullmatch(text) is not None
 
 
 def key_name(model: str) -> str:

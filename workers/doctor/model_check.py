@@ -59,7 +59,8 @@ def check_model(context: Context) -> Iterator[CheckResult]:
         provider = _upstream(config)
     except AgentRefused as refused:
         what, _, repair = str(refused).partition(". ")
-        yield error(AREA, what, repair or KEY_REPAIR)
+        is_file = what.startswith("OPENCODE_CONFIG")
+        yield error(AREA, what, repair or ("correct the path or the file" if is_file else KEY_REPAIR))
         return
     # As the gateway: no proxy of the environment.
     with deadline.client(timeout=CONNECT_SECONDS, trust_env=False) as http:

@@ -79,7 +79,8 @@ def _unreadable(present: PresentSettings) -> Iterator[CheckResult]:
         what, _, repair = reason.partition(": ")
         yield _error(f"{place} {what}", repair)
     for name, reason in present.malformed:
-        yield _error(f"{name} {reason}", f"correct {name}, or remove it to use the default")
+        default = "the default, full" if name == "TRACKWALKER_MODE" else "the default"
+        yield _error(f"{name} {reason}", f"correct {name}, or remove it to use {default}")
     for unknown in unknown_names(present.environ):
         repair = f"rename it to {unknown.closest}" if unknown.closest else "remove it"
         yield _error(str(unknown), repair)

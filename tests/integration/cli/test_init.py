@@ -101,6 +101,23 @@ def test_each_wrong_value_is_explained_and_asked_for_again(here: SetUp) -> None:
     assert "wrong" not in (here.folder / ".env").read_text()
 
 
+def test_after_a_misspelt_model_only_the_model_is_typed_again(here: SetUp) -> None:
+    with init(here) as terminal:
+        terminal.expect("(hidden)").type(here.railway.token)
+        terminal.expect("Which to watch?").type("1")
+        terminal.expect("Slack bot token").type("")
+        terminal.expect("GitHub token").type("")
+        terminal.expect("API key").type("sk-ant-wrong")
+        terminal.expect("refuses the key").expect("(hidden)").type(here.provider.key)
+        terminal.expect("Model, as provider/model").type("anthropic/claude-sonet-4-5")
+        terminal.expect("closest: anthropic/claude-sonnet-4-5")
+        terminal.expect("or another model as provider/model").type("anthropic/claude-sonnet-4-5")
+        terminal.expect("answered in").expect("[y/N]").type("")
+        terminal.wait()
+
+    assert dotenv(here)["TRACKWALKER_MODEL"] == "anthropic/claude-sonnet-4-5"
+
+
 def test_a_pasted_line_is_taken_for_its_value(here: SetUp) -> None:
     with init(here) as terminal:
         terminal.expect("(hidden)").type(f"  export RAILWAY_API_TOKEN='{here.railway.token}' ")
