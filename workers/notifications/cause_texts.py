@@ -33,29 +33,32 @@ CATEGORY_LABELS = {
 
 def cause_lines(state: IncidentState, look: Presentation) -> list[str]:
     """The error with its place, and the deployment before it; [] while nothing is known."""
-    lines = []
-    since = _deployment(state, look)
-    error = _error(state)
-    if error:
-        lines.append(f"{error}, {since}" if since.startswith("since") else error)
-    elif since.startswith("since"):
-        lines.append(f"Began {since}")
-    if since and not since.startswith("since"):
-        lines.append(since)
-    return lines
+    error, deployment, is_near = _error(state), _deployment(state, look), _is_near(state)
+    if not is_near:
+        return [line for line in (error, deployment) if line]
+    if _own_pattern(state) is not None:
+        return [f"{error}, since {deployment}"]
+    # A verdict is a sentence of its own, and a cause outside the code is not that deployment's fault.
+    return [line for line in (error, f"Deployed around that time: {deployment}") if line]
 
 
 def _error(state: IncidentState) -> str:
     """`KeyError: 'gift'` in `shop/pricing.py:5`; else the verdict, with its category."""
-    verdict, evidence = state.verdict, state.evidence
+    verdict, pattern = state.verdict, _own_pattern(state)
     if verdict is None:
         return ""
-    is_own = verdict.category in (Category.CODE, Category.DEPLOYMENT)
-    pattern = error_pattern(evidence) if evidence and is_own else None
     if pattern is None:
         return f"{CATEGORY_LABELS[verdict.category]}: {escape(safe_line(verdict.summary, MAX_SUMMARY))}"
     place = place_of(state)
     return f"{code(pattern.headline or pattern.template, MAX_ERROR)}{f' in {code(place, MAX_PLACE)}' if place else ''}"
+
+
+def _own_pattern(state: IncidentState) -> LogPattern | None:
+    """The error that stands for the cause; None if the cause is not in the code or its deployment."""
+    verdict, evidence = state.verdict, state.evidence
+    if verdict is None or evidence is None or verdict.category not in (Category.CODE, Category.DEPLOYMENT):
+        return None
+    return error_pattern(evidence)
 
 
 def error_pattern(evidence: Evidence) -> LogPattern | None:
@@ -79,20 +82,29 @@ def _stack_location(evidence: Evidence | None) -> CodeLocation | None:
 
 
 def _deployment(state: IncidentState, look: Presentation) -> str:
-    """`since a1b2c3d "gift cards" (Ana, 14:00)`, or the last deployment with its age; "" if none is known."""
-    suspect = state.evidence.suspect if state.evidence else None
-    if suspect is None or state.incident.subject.kind != "service":
+    """`a1b2c3d "gift cards" (Ana, 14:00)`, or the last deployment with its age; "" if none is known."""
+    suspect = _suspect(state)
+    if suspect is None:
         return ""
     seconds = (onset_of(state) - suspect.at).total_seconds()
     name = describe_commit(suspect, state.evidence, look)
     when = look.clock.at(suspect.at, state.incident.window.end)
     author = author_of(suspect, look)
     if abs(seconds) <= NEAR_SECONDS:
-        return f"since {name} ({f'{author}, ' if author else ''}{when})"
+        return f"{name} ({f'{author}, ' if author else ''}{when})"
     if seconds < 0:
         return ""
     by = f" by {author}" if author else ""
     return f"Last deployment: {name}{by}, {format_duration(seconds)} before"
+
+
+def _suspect(state: IncidentState) -> Suspect | None:
+    return state.evidence.suspect if state.evidence and state.incident.subject.kind == "service" else None
+
+
+def _is_near(state: IncidentState) -> bool:
+    suspect = _suspect(state)
+    return suspect is not None and abs((onset_of(state) - suspect.at).total_seconds()) <= NEAR_SECONDS
 
 
 def describe_commit(suspect: Suspect, evidence: Evidence | None, look: Presentation) -> str:

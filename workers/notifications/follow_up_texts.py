@@ -44,14 +44,14 @@ def format_follow_up(follow_up: FollowUp) -> str:
         case FollowUpResult.RESOLVED:
             return _format_resolved(follow_up, checks)
         case FollowUpResult.REMOVED:
-            return f"Resolved: the service was removed ({checks} consecutive checks did not find it)"
+            return f"Resolved: the service was removed ({checks} checks in a row did not find it)"
         case FollowUpResult.ABANDONED:
             return f"Follow-up stopped: {follow_up.reason}"
 
 
 def _format_resolved(follow_up: FollowUp, checks: str) -> str:
     counts = f"; in the last one {_format_requests(follow_up)}" if follow_up.requests else ""
-    text = f"Resolved: {checks} consecutive checks found it as it was before{counts}"
+    text = f"Resolved: {checks} checks in a row found it back to normal{counts}"
     if not follow_up.still_affected:
         return text
     names = ", ".join(follow_up.still_affected)

@@ -22,7 +22,7 @@ from workers.notifications.presentation import Presentation, railway_url
 from workers.notifications.progress_texts import progress_lines
 from workers.notifications.remedy_texts import remedy_lines
 from workers.notifications.slack_post import SlackPost
-from workers.notifications.trouble_texts import describe, ranked, trouble
+from workers.notifications.trouble_texts import describe, describe_past, ranked, trouble
 from workers.runtime.text import format_duration, plural, safe_line
 
 UNDONE = "Undone: the next check that finds it opens an incident."
@@ -105,35 +105,35 @@ def _news(state: IncidentState, look: Presentation) -> str:
         case Phase.FIXED:
             return f"fixed by {number}. {_measured(state)}"
         case Phase.RESOLVED:
-            return f"resolved. {_past_trouble(state, look)}"
+            return f"resolved. {_capitalised(_past_trouble(state, look))}"
         case Phase.WATCHING:
-            return f"{number} {_merge_step(state)}. {_past_trouble(state, look, is_over=False)}"
+            return f"{number} {_merge_step(state)}. {_trouble_of_merge(state, look)}"
         case Phase.RECOVERING:
             since = state.recovery.healthy_since if state.recovery else None
             when = f" since {look.clock.at(since, state.incident.opened_at)}" if since else ""
-            return f"looks healthy{when}, checking on. {_past_trouble(state, look, is_over=False)}"
+            return f"looks healthy{when}, still checking. {_trouble_before(state, look)}"
         case Phase.ROLLED_BACK:
-            return f"rolled back, watching. {_past_trouble(state, look, is_over=False)}"
+            return f"rolled back, watching. {_trouble_before(state, look)}"
         case Phase.BLOCKED:
             words = safe_line(state.outcome.headline, MAX_TROUBLE) if state.outcome else "a tested fix waits"
-            return f"{escape(words[:1].lower() + words[1:])}. {now}"
+            return f"{escape(words[:1].lower() + words[1:])}. {_capitalised(now)}"
         case Phase.FIX_FAILED:
             remaining = state.follow_up.remaining if state.follow_up else None
             words = escape((describe(remaining) or remaining.sentence) if remaining else "") or now
-            return f"{number} did not help, {words}"
+            return f"{number} did not help: {words}"
         case Phase.NOT_LIVE:
             return f"{number} is merged but not live, {now}"
         case Phase.NOT_A_PROBLEM:
-            return f"not a problem. {now}"
+            return f"not a problem. {_capitalised(now)}"
         case Phase.CANCELLED:
-            return f"cancelled. {now}"
+            return f"cancelled. {_capitalised(now)}"
         case _:
             return f"{_relapse(state)}{now}"
 
 
 def _relapse(state: IncidentState) -> str:
-    """`fails again: ` before trouble that came back."""
-    return "fails again: " if state.incident.relapse else ""
+    """`again: ` before trouble that came back."""
+    return "again: " if state.incident.relapse else ""
 
 
 def main_trouble(state: IncidentState, look: Presentation) -> str:
@@ -148,14 +148,29 @@ def main_trouble(state: IncidentState, look: Presentation) -> str:
 def _past_trouble(state: IncidentState, look: Presentation, *, is_over: bool = True) -> str:
     """`94 % of requests failed, 14:02–14:31 (29 min)`."""
     finding = ranked(state.incident.findings)[0]
-    words = escape(safe_line(describe(finding) or finding.sentence, MAX_TROUBLE))
-    words = words.replace("requests fail", "requests failed") if describe(finding) else words
+    words = escape(safe_line(describe_past(finding) or finding.sentence, MAX_TROUBLE))
     start, end = onset_of(state), state.trouble_until
     if not describe(finding) or end is None or end <= start:
         return words
     if not is_over:
         return f"{words} since {look.clock.at(start, end)}"
     return f"{words}, {look.clock.span(start, end)}"
+
+
+def _trouble_before(state: IncidentState, look: Presentation) -> str:
+    """`Before: 94 % of requests failed since 14:02`."""
+    return f"Before: {_past_trouble(state, look, is_over=False)}"
+
+
+def _trouble_of_merge(state: IncidentState, look: Presentation) -> str:
+    """The trouble as it is until the merge is deployed, and as it was afterwards."""
+    is_live = state.merge is not None and state.merge.deployed_at is not None
+    return _trouble_before(state, look) if is_live else _capitalised(main_trouble(state, look))
+
+
+def _capitalised(words: str) -> str:
+    """The words as a sentence of their own; `p95` stays as it is."""
+    return words if words.startswith("p95") else words[:1].upper() + words[1:]
 
 
 def _merge_step(state: IncidentState) -> str:

@@ -213,5 +213,5 @@ def _relapse(state: IncidentState, look: Presentation) -> list[str]:
     if number is None or relapse.result == "resolved":
         return [f"It was resolved at {ended} and healthy for {healthy}."]
     if relapse.result == "fix_failed":
-        return [f"{name} is deployed and does not end it."]
+        return [f"{name} is deployed and did not help."]
     return [f"{name} was confirmed at {ended}, {healthy} before it came back: it does not cover this case."]

@@ -38,7 +38,7 @@ def _rollback(state: IncidentState, look: Presentation) -> str:
     healthy = ""
     if target.at is not None and option.ran_until > target.at:
         healthy = f", healthy for {format_duration((option.ran_until - target.at).total_seconds())}"
-    return f"*Quickest:* {verb}{name}{healthy}. It restores image and variables."
+    return f"*Quickest:* {verb}{name}{healthy}. This restores the image and the variables."
 
 
 def _restart(state: IncidentState) -> str:
@@ -48,7 +48,7 @@ def _restart(state: IncidentState) -> str:
         return ""
     address = railway_url(state.incident)
     verb = link(address, "restart it in Railway") if address else "restart it in Railway"
-    return f"*Now:* {verb}. It frees the memory{_bought(leak)}."
+    return f"*Now:* {verb}. This frees the memory{_bought(leak)}."
 
 
 def _bought(leak: Finding) -> str:

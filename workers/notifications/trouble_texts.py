@@ -61,6 +61,17 @@ def describe(finding: Finding) -> str:
         return ""
 
 
+def describe_past(finding: Finding) -> str:
+    """`94 % of requests failed`: `describe` for trouble that is over; a forecast is left out."""
+    ended = finding.model_copy(update={"ongoing": False, "seconds_to_limit": None})
+    if finding.kind == "memory_growth" and {"now_percent", "limit_gb"} <= finding.numbers.keys():
+        return f"memory grew to {finding.numbers['now_percent']:.0f} % of {finding.numbers['limit_gb']:g} GB"
+    words = describe(ended)
+    for present, past in _PAST:
+        words = words.replace(present, past)
+    return words
+
+
 def share(part: float, whole: float) -> str:
     """`94 %`. Only all of them are `100 %`, which reads as a total outage."""
     percent = 100 * part / whole if whole else 0.0
@@ -173,6 +184,17 @@ def _rate(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
+_PAST = (
+    ("restarts again", "restarted again"),
+    ("are refused", "were refused"),
+    ("still serves", "still served"),
+    ("else serves", "else served"),
+    ("does not go live", "did not go live"),
+    ("overlap", "overlapped"),
+    ("take longer", "took longer"),
+    ("sends ", "sent "),
+)
+"""Verbs of our own words in both tenses."""
 _WORDS: dict[str, Words] = {
     "server_errors": _server_errors,
     "latency": _latency,

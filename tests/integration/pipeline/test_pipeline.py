@@ -460,7 +460,7 @@ def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarne
         reporting.drive(lambda: not reporting.store.hlen(OPEN) and "removed" in reporting.slack.texts[-1])
 
         assert was_open == [1, 1, 1]
-        assert "Resolved: the service was removed (three consecutive checks" in reporting.slack.texts[-1]
+        assert "Resolved: the service was removed (three checks in a row" in reporting.slack.texts[-1]
 
 
 def test_shadow_mode_posts_nothing(start: StartHarness) -> None:

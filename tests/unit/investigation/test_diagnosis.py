@@ -72,7 +72,7 @@ def test_every_reason_has_texts_and_a_case() -> None:
 def test_an_error_in_the_code_names_its_place_and_cites_finding_location_and_log() -> None:
     verdict, evidence = diagnosed(cases.stack_trace_into_own_code)
 
-    assert verdict.summary == "api fails at shop/pricing.py:5 in total: KeyError: 'gift' (since 11:48 UTC)"
+    assert verdict.summary == "api fails at shop/pricing.py:5 in total: KeyError: 'gift'"
     assert cited(verdict, evidence) == [FactKind.FINDING, FactKind.LOG_PATTERN, FactKind.CODE_LOCATION]
 
 
@@ -85,7 +85,7 @@ def test_an_error_is_quoted_as_logged_and_not_as_its_masked_pattern() -> None:
 def test_the_quoted_error_is_the_one_whose_trace_names_the_place() -> None:
     verdict = verdict_of(cases.stack_trace_beside_a_more_frequent_line)
 
-    assert verdict.summary == "api fails at shop/pricing.py:5 in total: KeyError: 'gift' (since 11:48 UTC)"
+    assert verdict.summary == "api fails at shop/pricing.py:5 in total: KeyError: 'gift'"
 
 
 def test_a_commit_that_touched_the_place_raises_the_confidence_and_is_cited() -> None:
@@ -146,10 +146,7 @@ def test_advice_about_a_sibling_names_it() -> None:
 def test_an_incident_of_the_platform_advises_to_wait() -> None:
     verdict = verdict_of(cases.platform_incident)
 
-    assert (
-        verdict.summary
-        == "1 service is failing while Railway reports an incident of its own (since 11:48 UTC)"
-    )
+    assert verdict.summary == "1 service is failing while Railway reports an incident of its own"
     assert verdict.action.startswith("Wait until Railway")
 
 
@@ -190,7 +187,7 @@ def test_a_leak_is_called_a_leak() -> None:
         cases.leak_over_many_windows,
         cases.out_of_memory_kill_after_a_commit,
     ):
-        assert "leaks memory since a commit" in verdict_of(build).summary
+        assert "has leaked memory since a commit changed" in verdict_of(build).summary
 
 
 def test_a_memory_limit_is_raised_to_half_as_much_again() -> None:

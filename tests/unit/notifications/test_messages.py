@@ -185,11 +185,11 @@ def test_trouble_is_named_by_its_most_telling_number(kind: str, fields: dict[str
         (proposed(), "🔴 api · production: 94 % of requests fail since 12:48"),
         (
             proposed(pull=builders.pull_request(state="merged"), trouble_until=builders.END),
-            "🟡 api · production: #41 is merged, waiting for its deployment. 94 % of requests failed since 12:48",
+            "🟡 api · production: #41 is merged, waiting for its deployment. 94 % of requests fail since 12:48",
         ),
         (
             state(recovery=RecoveryProgress(clean_checks=1, required_checks=2, healthy_since=builders.END)),
-            "🟡 api · production: looks healthy since 13:00, checking on.",
+            "🟡 api · production: looks healthy since 13:00, still checking. Before: 94 % of requests failed",
         ),
         (
             proposed(follow_up=FollowUp(result=FollowUpResult.VERIFIED, minutes=30, requests=2400)),
@@ -197,7 +197,7 @@ def test_trouble_is_named_by_its_most_telling_number(kind: str, fields: dict[str
         ),
         (
             proposed(follow_up=FollowUp(result=FollowUpResult.FAILED, remaining=errors())),
-            "🔴 api · production: #41 did not help, 94 % of requests fail",
+            "🔴 api · production: #41 did not help: 94 % of requests fail",
         ),
         (
             proposed(follow_up=FollowUp(result=FollowUpResult.NOT_DEPLOYED, pull_number=41)),
@@ -218,7 +218,7 @@ def test_trouble_is_named_by_its_most_telling_number(kind: str, fields: dict[str
         ),
         (
             state(relapse=Relapse(incident_id="incident:f:0", result="fix_verified", ended_at=builders.END)),
-            "🔴 api · production: fails again: 94 % of requests fail since 12:48",
+            "🔴 api · production: again: 94 % of requests fail since 12:48",
         ),
     ],
 )  # fmt: skip
@@ -267,7 +267,7 @@ def test_a_leak_with_time_left_is_restarted_first() -> None:
 
     assert advice == (
         "*Now:* <https://railway.com/project/p/service/svc-api?environmentId=e|restart it in Railway>. "
-        "It frees the memory and buys about 39 min."
+        "This frees the memory and buys about 39 min."
     )
 
 
@@ -279,6 +279,26 @@ def test_without_a_cause_the_best_lead_is_named() -> None:
     assert lines[0].startswith("Cause not found yet: a KeyError in shop")
     assert "*Best lead:* 40 log errors" in lines
     assert "*Next:* read the logs" in lines
+
+
+def test_trouble_that_is_over_makes_no_forecast() -> None:
+    leak = builders.finding(
+        "memory_growth", numbers={"now_percent": 84.0, "limit_gb": 1.0}, seconds_to_limit=540.0
+    )
+    ended = FollowUp(result=FollowUpResult.RESOLVED, checks=2)
+
+    post = post_of(state(leak, follow_up=ended, trouble_until=builders.END))
+
+    assert post.headline == "✅ api · production: resolved. Memory grew to 84 % of 1 GB, 12:48–13:00 (12 min)"
+
+
+def test_a_cause_outside_the_code_does_not_blame_the_last_deployment() -> None:
+    verdict = VERDICT.model_copy(update={"category": Category.UPSTREAM, "summary": "Stripe answers 503"})
+
+    lines = post_of(state(verdict=verdict, evidence=EVIDENCE)).lines
+
+    assert "Upstream: Stripe answers 503" in lines
+    assert any(line.startswith("Deployed around that time: ") for line in lines)
 
 
 def test_requests_routes_and_symptoms_say_who_suffers() -> None:
@@ -509,7 +529,7 @@ def test_a_fix_that_failed_says_so_and_keeps_its_buttons() -> None:
         proposed(follow_up=FollowUp(result=FollowUpResult.FAILED, remaining=errors())), LOOK
     )
 
-    assert post.headline == "🔴 api · production: #41 did not help, 94 % of requests fail"
+    assert post.headline == "🔴 api · production: #41 did not help: 94 % of requests fail"
     assert [button.label for button in post.buttons] == ["Open #41", "Details", "Acknowledge"]
 
 
@@ -556,11 +576,11 @@ def test_a_symptom_refers_to_its_cause_and_is_not_under_investigation() -> None:
         ),
         (
             FollowUp(result=FollowUpResult.RESOLVED, checks=2),
-            "Resolved: two consecutive checks found it as it was before",
+            "Resolved: two checks in a row found it back to normal",
         ),
         (
             FollowUp(result=FollowUpResult.REMOVED, checks=3),
-            "Resolved: the service was removed (three consecutive checks did not find it)",
+            "Resolved: the service was removed (three checks in a row did not find it)",
         ),
         (
             FollowUp(result=FollowUpResult.ABANDONED, reason="GitHub answered 404"),

@@ -33,7 +33,7 @@ def _error_in_code(conclusion: Conclusion) -> Texts:
 def _refuses_since_commit(conclusion: Conclusion) -> Texts:
     quote = f": {quote_text(conclusion)}" if conclusion.quote else ""
     return Texts(
-        f"{conclusion.service} refuses requests that it used to accept, since a commit that changed "
+        f"{conclusion.service} has refused requests that it used to accept since a commit changed "
         f"{_line(conclusion.location)}{quote}",
         f"Roll {conclusion.service} back to the deployment before that commit (this restores its variables too), "
         f"or correct {_line(conclusion.location)}",
@@ -72,7 +72,7 @@ def _locked_out(conclusion: Conclusion) -> Texts:
 
 
 def _behaviour(behaviour: str, *, since_commit: bool) -> Callable[[Conclusion], Texts]:
-    where = "since a commit that changed" if since_commit else "on one route only, handled by"
+    where = "since a commit changed" if since_commit else "on one route only, handled by"
 
     def render(conclusion: Conclusion) -> Texts:
         location, service = conclusion.location, conclusion.service
@@ -138,11 +138,11 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.REFUSES_SINCE_COMMIT: _refuses_since_commit,
     VerdictReason.INPUT_REJECTED: _input_rejected,
     VerdictReason.CALLERS_LOCKED_OUT: _locked_out,
-    VerdictReason.LEAK_SINCE_COMMIT: _behaviour("leaks memory", since_commit=True),
-    VerdictReason.SLOW_SINCE_COMMIT: _behaviour("is slow", since_commit=True),
-    VerdictReason.BUSY_SINCE_COMMIT: _behaviour("is busy", since_commit=True),
+    VerdictReason.LEAK_SINCE_COMMIT: _behaviour("has leaked memory", since_commit=True),
+    VerdictReason.SLOW_SINCE_COMMIT: _behaviour("has been slow", since_commit=True),
+    VerdictReason.BUSY_SINCE_COMMIT: _behaviour("has used much CPU", since_commit=True),
     VerdictReason.LEAK_ON_ROUTE: _behaviour("leaks memory", since_commit=False),
     VerdictReason.SLOW_ROUTE: _behaviour("is slow", since_commit=False),
-    VerdictReason.BUSY_ROUTE: _behaviour("is busy", since_commit=False),
+    VerdictReason.BUSY_ROUTE: _behaviour("uses much CPU", since_commit=False),
     VerdictReason.WORKER_TIMEOUT: _worker_timeout,
 }

@@ -33,7 +33,7 @@ def quote_of(pattern: LogPattern) -> str:
 
 
 def circumstances(context: DiagnosisContext) -> Circumstances:
-    """The onset and the gaps that every summary states beside the cause."""
+    """The statements of every summary beside the cause."""
     chronic = any(finding.chronic for finding in context.alerting)
     dropped = [
         sign.numbers.get("lines", 1.0)
@@ -45,7 +45,6 @@ def circumstances(context: DiagnosisContext) -> Circumstances:
     serving = service.serving if service else None
     ended = context.kinds & {"restart_loop", "crashed", "stopped", "oom_killed"}
     return Circumstances(
-        since=None if chronic or not context.alerting else context.onset,
         is_chronic=chronic,
         dropped_lines=int(max(dropped, default=0)),
         shows_success=bool(ended) and serving is not None and serving.status == "SUCCESS",

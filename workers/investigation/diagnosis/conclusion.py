@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
 from workers.models import (
@@ -66,8 +65,6 @@ class Texts(NamedTuple):
 class Circumstances(NamedTuple):
     """The statements of every summary beside the cause."""
 
-    since: datetime | None = None
-    """The onset; None if it is unknown or older than the history."""
     is_chronic: bool = False
     """The trouble is older than the history."""
     dropped_lines: int = 0

@@ -40,9 +40,8 @@ def render_verdict(conclusion: Conclusion, around: Circumstances) -> Texts:
 
 
 def _since(around: Circumstances) -> str:
-    if around.is_chronic:
-        return " (since before the history begins)"
-    return f" (since {around.since:%H:%M} UTC)" if around.since is not None else ""
+    # The onset stands beside the verdict everywhere, in the reader's own time zone.
+    return " (since before the history begins)" if around.is_chronic else ""
 
 
 def _hidden(around: Circumstances) -> str:
