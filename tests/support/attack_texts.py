@@ -185,10 +185,11 @@ OWN_BOLD = re.compile(r"(?m)^\*\*((?:[^*\\\n]|\\.)+)\*\*")
 
 def _description_leaks(text: str, judge: MarkdownJudge) -> set[str]:
     own_comment = "<!-- trackwalker " + text.rpartition("<!-- trackwalker ")[2]
-    body = OWN_BOLD.sub(_content_of, OWN_LINK.sub("", OWN_HTML.sub("", text.removesuffix(own_comment))))
+    others = text.removesuffix(own_comment)
+    body = OWN_BOLD.sub(_content_of, OWN_LINK.sub("", OWN_HTML.sub("", others)))
     findings = judge.findings(re.sub(r"(?s)(`{3,})text\n.*?\n\1", "", body)) - OWN_TOKENS
     findings |= {"html"} if re.search(r"<(?!/?details|/?summary)[a-z!/]", _without_blocks(body)) else set()
-    findings |= {"comment"} if "<!--" in body else set()
+    findings |= {"comment"} if "<!--" in others else set()
     headings = set(re.findall(r"(?m)^#+ (.*)$", _without_blocks(body)))
     return findings | {f"heading {heading}" for heading in headings}
 

@@ -80,7 +80,7 @@ class Life:
         return self.slack.messages[0]
 
     @property
-    def rung(self) -> list[str]:
+    def alarms(self) -> list[str]:
         return [message.posted_as.rpartition(":")[2] for message in self.slack.messages if message.rings]
 
 
@@ -103,7 +103,7 @@ def life(journal: WorkerStore) -> Iterator[Life]:
 def test_a_pull_request_rings_once_and_its_details_do_not(life: Life) -> None:
     life.notify().propose().notify()
 
-    assert life.rung == ["ack", "outcome"]
+    assert life.alarms == ["ack", "outcome"]
     [details] = [message for message in life.slack.messages if not message.rings]
     assert "• E1: 40 log errors" in details.text
     assert details.thread_ts == life.first.ts
@@ -118,7 +118,7 @@ def test_the_first_message_goes_from_red_over_yellow_to_green(life: Life) -> Non
     marks.append(life.record(records.FOLLOW_UP, verified).first.text[0])
 
     assert marks == ["🔴", "🔴", "🟡", "✅"]
-    assert life.rung == ["ack", "outcome"]
+    assert life.alarms == ["ack", "outcome"]
     assert life.first.metadata is not None and life.first.metadata["event_payload"]["key"].endswith(":ack")
 
 
@@ -140,7 +140,7 @@ def test_only_a_fix_that_needs_people_again_rings(life: Life, result: FollowUpRe
         records.FOLLOW_UP, FollowUp(result=result, pull_number=41, remaining=life.incident.findings[0])
     )
 
-    assert life.rung == ["ack", "outcome", *(["watch"] if rings else [])]
+    assert life.alarms == ["ack", "outcome", *(["watch"] if rings else [])]
 
 
 def test_an_outcome_without_an_acknowledgement_is_kept_up_to_date_itself(life: Life) -> None:
@@ -162,14 +162,14 @@ def test_a_snoozed_incident_is_edited_and_posts_nothing_until_its_end(life: Life
         records.DECISION, Decision(id="d", kind=DecisionKind.SNOOZE, person=DANA, at=life.now, until=until)
     )
     life.propose()
-    snoozed = life.rung, life.first.text
+    snoozed = life.alarms, life.first.text
 
     life.now = until + timedelta(seconds=1)
     life.notify()
 
     assert snoozed[0] == ["ack"]
     assert "Snoozed until" in snoozed[1] and "Fix is ready" in snoozed[1]
-    assert life.rung == ["ack", "outcome"]
+    assert life.alarms == ["ack", "outcome"]
 
 
 def test_an_owner_is_shown_and_reminded_once(life: Life) -> None:
@@ -178,14 +178,14 @@ def test_an_owner_is_shown_and_reminded_once(life: Life) -> None:
     owned = life.first
 
     life.now += timedelta(minutes=59)
-    early = life.notify().rung
+    early = life.notify().alarms
     life.now += timedelta(minutes=1)
     life.notify().notify()
 
     assert "dana has it since" in owned.text
     assert "Acknowledge" not in str(owned.blocks)
     assert early == ["ack"]
-    assert life.rung == ["ack", "reminder"]
+    assert life.alarms == ["ack", "reminder"]
     assert "Still not better. dana has it since" in life.slack.channel_texts[-1]
 
 
@@ -196,7 +196,7 @@ def test_nobody_is_reminded_of_trouble_that_is_over(life: Life) -> None:
 
     life.now += timedelta(hours=5)
 
-    assert life.notify().rung == ["ack"]
+    assert life.notify().alarms == ["ack"]
 
 
 def test_a_verdict_whose_fix_waits_is_an_outcome_of_its_own(life: Life) -> None:
@@ -207,7 +207,7 @@ def test_a_verdict_whose_fix_waits_is_an_outcome_of_its_own(life: Life) -> None:
 
     life.propose()
 
-    assert life.rung == ["ack", "interim", "outcome"]
+    assert life.alarms == ["ack", "interim", "outcome"]
 
 
 def test_behind_a_webhook_an_incident_has_three_posts_and_no_dead_button(life: Life) -> None:
