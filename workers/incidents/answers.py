@@ -6,6 +6,7 @@ no incident of it is open, and not even a notice is about it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from workers.engine import records
@@ -57,7 +58,8 @@ def answer_from_survey(
 
     Args:
         findings: all findings of the sweep.
-        scope: alerts with the same scope share one answer until the second check.
+        scope: alerts with the same scope share one answer until the second check; of an alert that names no service
+            the answer decides.
         dismissed: the findings that people decided are no problem.
     """
     if not is_problem_alert(alert) or alert.id.endswith(RECHECK_SUFFIX):
@@ -69,7 +71,7 @@ def answer_from_survey(
     if len(named) == 1:
         # From here on the alert states its service: its messages name it, and a mute of the service holds for them.
         alert = alert.model_copy(update={"service_id": named[0].id, "service_name": named[0].name})
-    _send(store, survey, alert, answer, scope)
+    _send(store, survey, alert, answer, scope if named else _unnamed_scope(alert, answer))
     recheck = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
     fields = {records.ALERT.field: records.ALERT.pack(recheck)}
     store.open_with(alert_key(recheck.id), "intake", fields, after=RECHECK_SECONDS)
@@ -207,6 +209,16 @@ def _is_unknown_everywhere(store: JournalStore, survey: Survey, alert: Alert) ->
         return True
     store.command("hset", key, f"unknown:{survey.environment_id}", "1")
     return sum(name.startswith("unknown:") for name in store.fields(key)) >= sweeps
+
+
+def _unnamed_scope(alert: Alert, answer: Answer) -> str:
+    """The scope of an alert that names no service of the environment.
+
+    A sender words the same trouble in many ways and with other numbers each time. While an incident is open the answer
+    refers to it, whatever the text says.
+    """
+    text = "" if answer.incident_id else re.sub(r"\d+", "0", alert.message)
+    return digest(alert.source, alert.service_id or "", alert.service_name or "", *alert.names, text)
 
 
 def _send(store: JournalStore, survey: Survey, alert: Alert, answer: Answer, scope: str) -> None:

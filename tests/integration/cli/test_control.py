@@ -507,7 +507,7 @@ def test_a_retry_after_a_failed_check_answers_the_same_alert(
     with harness(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
         token, running.railway.token = running.railway.token, "another"
         name = running.alert()
-        running.drive(lambda: "Check failed" in str(running.slack.texts))
+        running.drive(lambda: "check failed" in str(running.slack.texts))
         running.railway.token, before = token, len(running.slack.texts)
 
         control.retry(running.journal, f"alert:{name}" if kind == "alert" else "sweep:env-1:1")

@@ -165,7 +165,7 @@ def test_alerts_are_answered_after_eight_hours_without_railway(reporting: Pipeli
     has_failed_for(reporting, key, 8 * HOUR + 60)
 
     fail(reporting, key, times=1)
-    reporting.drive(lambda: any("Check failed" in text for text in reporting.slack.texts))
+    reporting.drive(lambda: any("check failed" in text for text in reporting.slack.texts))
 
     assert reporting.store.hexists(key, "ended")
     assert "503" in reporting.slack.texts[-1]
@@ -181,8 +181,8 @@ def test_raw_facts_are_reported_after_eight_hours_without_railway(reporting: Pip
     reporting.drive(lambda: is_over(reporting), stages=120)
 
     assert reporting.outcome_kind() == "failed"
-    assert "5xx" in reporting.slack.texts[-1]
-    assert "Given up in stage enrich" in reporting.slack.texts[-1]
+    assert "32 % of requests fail since" in reporting.slack.texts[-1]
+    assert "Stopped while gathering evidence: Railway answered 503" in reporting.slack.texts[-1]
 
 
 def test_a_successful_attempt_resets_the_patience(reporting: PipelineHarness) -> None:
