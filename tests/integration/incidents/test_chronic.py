@@ -122,9 +122,10 @@ def test_an_alert_about_chronic_trouble_is_answered_with_it(sweeps: Sweeps) -> N
     answer = unpack(sweeps.journal.fields(f"{PREFIX}notification:alert:a1")["answer"], Answer)
     assert answer is not None
     assert answer.kind is AnswerKind.CHRONIC
-    first_line, *_, last_line = answer_post(alert(), answer, Presentation()).text.splitlines()
+    first_line, *_, reference, quote = answer_post(alert(), answer, Presentation()).text.splitlines()
     assert first_line == f"🟠 orders: {SENTENCE}"
-    assert last_line == f"See `{incident}`."
+    assert reference == f"See `{incident}`."
+    assert quote == "Alert: 5xx"
 
 
 def test_the_alert_that_leads_to_the_incident_is_covered_by_it(sweeps: Sweeps) -> None:

@@ -137,7 +137,7 @@ def test_shadow_and_report_mode_write_only_to_the_journal(proposal: ProposalHarn
     outcome = proposal.propose(claim, mode=mode)
 
     assert outcome.kind == "nothing proposed"
-    assert (claim.get(records.WOULD_PROPOSE) or "").startswith("api: price() adds None")
+    assert (claim.get(records.WOULD_PROPOSE) or "").startswith("price() adds None")
     assert proposal.fake_github.pushes == []
     assert {method for method, _ in proposal.fake_github.calls} == {"GET"}
 
