@@ -44,11 +44,11 @@ def follow_up(
         # A sweep that no longer counts the incident as a symptom clears `suppressed_by`; its stages then continue.
         claim.advance(_next_stage(claim), notify=notify)
         return
-    if pull is None or pull.state == "closed":
+    if pull is not None and pull.state == "open":
+        pull = _refresh_pull(claim, github, store, pull)
+    if pull is None or (pull.state == "closed" and claim.has(records.FOLLOW_UP)):
         _await_recovery(claim, settings, notify)
         return
-    if pull.state == "open":
-        pull = _refresh_pull(claim, github, store, pull)
     if pull.state == "open":
         claim.advance("watch", after=_poll_seconds(claim, now))
         return
@@ -72,11 +72,14 @@ def _await_recovery(claim: Claim, settings: Settings, notify: str) -> None:
     if int(claim.text("clean_sweeps", "0")) < checks or _is_too_soon(claim, settings):
         claim.advance("watch", after=RECHECK_SECONDS)
         return
-    if claim.get(records.FOLLOW_UP) is None:
+    reported = claim.get(records.FOLLOW_UP)
+    # The closed pull request was reported before; now the trouble itself is gone.
+    if reported is None or not reported.is_recovered:
         removed = recovery == Recovery.REMOVED
         result = FollowUpResult.REMOVED if removed else FollowUpResult.RESOLVED
         measured = claim.get(records.MEASURED) or FollowUp(result=result)
-        claim.record(records.FOLLOW_UP, measured.model_copy(update={"result": result, "checks": checks}))
+        resolved = measured.model_copy(update={"result": result, "checks": checks})
+        merge_watch.replace_follow_up(claim, resolved)
     # A sweep that found the trouble again in the meantime has raised the wake-up counter, and `end` refuses.
     if not claim.end(EndedAs.RESOLVED, "resolved", notify=notify, final=False):
         claim.advance("watch")
