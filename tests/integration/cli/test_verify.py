@@ -135,6 +135,7 @@ def test_any_repository_is_accepted_and_only_its_commits_count(
     [
         (["--repository", "nowhere"], "nowhere is not a git repository"),
         (["--repository", "tmp"], "tmp is not a git repository"),
+        (["--repository", "change.diff"], "change.diff is not a git repository"),
         (["--base", "nope"], "has no commit 'nope'"),
         (["--base", "--help"], "expected one argument"),
         (["--patch", "nope.diff"], "the patch 'nope.diff' cannot be read: No such file or directory"),

@@ -98,6 +98,8 @@ def _git_folder(directory: Path) -> Path:
     # git would look for a repository in the folders above, too.
     above = {"GIT_CEILING_DIRECTORIES": os.path.dirname(os.path.abspath(directory))}  # noqa: PTH100, PTH120
     try:
+        if not directory.is_dir():
+            raise InvalidArgument(f"{directory} is not a git repository")
         output = git.run(
             directory, "rev-parse", "--path-format=absolute", "--git-common-dir",
             variables=READ_ONLY | above,
