@@ -355,6 +355,7 @@ def test_a_clean_sweep_does_not_wake_an_ended_incident(
         sweep="sweep",
         recovery="healthy",
         seen_at=1,
+        trouble_end=0,
         measured_record="",
     )
     journal.run(
@@ -363,6 +364,7 @@ def test_a_clean_sweep_does_not_wake_an_ended_incident(
         sweep="sweep",
         recovery="healthy",
         seen_at=1,
+        trouble_end=0,
         measured_record="",
     )
 
