@@ -129,7 +129,7 @@ def test_the_agent_is_asked_once_more_after_an_answer_that_breaks_the_contract(
 def test_a_second_invalid_answer_ends_the_run(agent: Agent, folder: Path) -> None:
     model = ScriptedModel(propose_edits, reader="garbage")
 
-    with pytest.raises(AgentRefused, match="second answer is invalid too"):
+    with pytest.raises(AgentRefused, match="failed validation twice"):
         run(agent, model, folder)
 
     assert len(model.calls) == 2
