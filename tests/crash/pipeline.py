@@ -53,6 +53,8 @@ class PipelineSnapshot:
     world: WorldSnapshot
     loaded: frozenset[str]
     """Names of the scripts that the process had loaded into Redis."""
+    taken_at: float
+    """Epoch seconds."""
 
 
 class CrashablePipeline:
@@ -285,7 +287,7 @@ class CrashablePipeline:
             shutil.copytree(self._mirrors(), disk, copy_function=_linked)
         return PipelineSnapshot(
             dict(zip(names, zip(dumps[::2], dumps[1::2], strict=True), strict=True)), self.disk(), disk,
-            self.external.take_snapshot(), frozenset(self.services.store._loaded),
+            self.external.take_snapshot(), frozenset(self.services.store._loaded), time.time(),
         )  # fmt: skip
 
     def restore(self, snapshot: PipelineSnapshot) -> None:
@@ -295,6 +297,11 @@ class CrashablePipeline:
             for name, (value, ttl) in snapshot.keys.items():
                 pipe.restore(name, max(0, ttl), value)
             pipe.execute()
+        # Real time has passed since: without this, a journal that was due later would be due soon.
+        elapsed_ms = (time.time() - snapshot.taken_at) * 1000
+        waiting = cast("list[tuple[bytes, float]]", self.store.zrange(SCHEDULE, 0, -1, withscores=True))
+        if waiting:
+            self.store.zadd(SCHEDULE, {key: at + elapsed_ms for key, at in waiting})
         for path in ("work/trees", "runs"):
             shutil.rmtree(self.folder / "state" / path, ignore_errors=True)
         if self.disk() != snapshot.disk_files:
